@@ -1,0 +1,98 @@
+"""How long it takes to start: medians of 20, each in a process of its own.
+
+    .venv/bin/python benchmarks/startup.py
+
+Imports are given over bare Python. A row over its budget makes the exit status 1.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+
+RUNS = 20
+COMMAND = Path(sys.executable).with_name("codegrant")
+
+
+class Row(NamedTuple):
+    name: str
+    measure: Callable[[], float]
+    over_bare: bool = False
+    budget: float | None = None
+
+
+def time_python(code: str) -> float:
+    """Return the seconds that an interpreter takes for `code`."""
+    begin = perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True)
+    return perf_counter() - begin
+
+
+def time_help() -> float:
+    begin = perf_counter()
+    subprocess.run([COMMAND, "--help"], check=True, stdout=subprocess.DEVNULL)
+    return perf_counter() - begin
+
+
+def time_serve() -> float:
+    """Return the seconds from a start in an empty folder to the line that says it answers."""
+    with tempfile.TemporaryDirectory() as folder:
+        begin = perf_counter()
+        server = subprocess.Popen(
+            [COMMAND, "serve", "--port", "0"],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            assert server.stdout is not None  # noqa: S101 - a pipe was asked for
+            line = server.stdout.readline()
+            taken = perf_counter() - begin
+        finally:
+            server.terminate()
+            server.communicate()
+    if not line.startswith(b"codegrant: ready at "):
+        raise SystemExit(f"codegrant serve did not start: {line!r}")
+    return taken
+
+
+ROWS = (
+    Row("bare Python", lambda: time_python("pass")),
+    Row("import codegrant", lambda: time_python("import codegrant"), over_bare=True, budget=0.020),
+    Row("import httpx2", lambda: time_python("import httpx2"), over_bare=True),
+    Row(
+        "from codegrant import Client",
+        lambda: time_python("from codegrant import Client"),
+        over_bare=True,
+    ),
+    Row("codegrant --help", time_help, budget=0.150),
+    Row("codegrant serve, first answer", time_serve, budget=1.0),
+)
+
+
+def main() -> int:
+    """Print the table; return 1 when a budget is exceeded."""
+    for row in ROWS:  # once for the caches of the disk
+        row.measure()
+    # In turns, so that a slow moment of the machine falls on all rows alike.
+    turns = [[row.measure() for row in ROWS] for _ in range(RUNS)]
+    bare = median(turn[0] for turn in turns)
+    exceeded = False
+    print(f"{'median of ' + str(RUNS):32}{'ms':>8}{'budget':>10}")
+    for position, row in enumerate(ROWS):
+        taken = median(turn[position] for turn in turns) - (bare if row.over_bare else 0)
+        over = row.budget is not None and taken > row.budget
+        exceeded |= over
+        budget = "-" if row.budget is None else f"{row.budget * 1000:.0f}"
+        print(f"{row.name:32}{taken * 1000:8.1f}{budget:>10}{'  exceeded' if over else ''}")
+    return int(exceeded)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

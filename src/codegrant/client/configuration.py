@@ -1,0 +1,150 @@
+"""The configuration of one client at one server: immutable, checked when made. Layer: client."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from codegrant.client.pending import LOGIN_LIFETIME
+from codegrant.errors import ConfigurationError, UsageError
+from codegrant.jose import ALGORITHMS
+from codegrant.messages.metadata import ServerMetadata
+from codegrant.remote.posts import METHODS
+from codegrant.rules.uri import check_https_or_loopback, origin_of
+from codegrant.secret import Secret
+
+__all__ = ["ClientConfig", "make_config", "parse_scope_argument"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientConfig:
+    """What a `Client` was given, checked.
+
+    Attributes: see `Client`, whose arguments they are.
+    """
+
+    server: str | ServerMetadata
+    client_id: str
+    client_secret: Secret | None = field(default=None, repr=False)
+    token_endpoint_auth_method: str | None = None
+    redirect_uri: str | None = None
+    scope: tuple[str, ...] | None = None
+    api_origins: frozenset[str] = frozenset()
+    id_token_algs: tuple[str, ...] = ()
+    leeway: int = 60
+    login_lifetime: int = LOGIN_LIFETIME
+    require_s256: bool = True
+    guarded: bool = False
+
+    def __post_init__(self) -> None:
+        """Check each value by itself.
+
+        Raises:
+            ConfigurationError: names the argument, its value and what is allowed.
+        """
+        _check_text("client_id", self.client_id)
+        method = self.token_endpoint_auth_method
+        if method is not None and method not in METHODS:
+            raise ConfigurationError(
+                f"token_endpoint_auth_method: {method!r} is none of {', '.join(METHODS)}"
+            )
+        if method not in {None, "none"} and self.client_secret is None:
+            raise ConfigurationError(f"client_secret: {method} needs one")
+        if method == "none" and self.client_secret is not None:
+            raise ConfigurationError(
+                "client_secret: a client with a secret must use it; leave one of the two out: "
+                "the secret for a public client, or the method"
+            )
+        if self.redirect_uri is not None:
+            _check_text("redirect_uri", self.redirect_uri)
+        for alg in self.id_token_algs:
+            if alg not in ALGORITHMS:
+                raise ConfigurationError(
+                    f"id_token_algs: {alg!r} is none of {', '.join(ALGORITHMS)}"
+                )
+        # Below 10: the clock is read once, before the exchange, which may take that long.
+        if not 10 <= self.leeway <= 60:
+            raise ConfigurationError(f"leeway: {self.leeway} is outside 10 to 60 seconds")
+        if not 30 <= self.login_lifetime <= 86_400:
+            raise ConfigurationError(
+                f"login_lifetime: {self.login_lifetime} is outside 30 to 86400 seconds"
+            )
+
+    @property
+    def issuer(self) -> str:
+        """The issuer; empty for a server described without one."""
+        return self.server if isinstance(self.server, str) else self.server.issuer or ""
+
+
+def make_config(
+    server: str | ServerMetadata,
+    *,
+    client_id: str,
+    client_secret: str | Secret | None,
+    token_endpoint_auth_method: str | None,
+    redirect_uri: str | None,
+    scope: str | Sequence[str] | None,
+    api_origins: Sequence[str],
+    id_token_algs: Sequence[str],
+    leeway: int,
+    login_lifetime: int,
+    untrusted_issuer: bool,
+    require_s256: bool,
+) -> ClientConfig:
+    """Return the configuration of a façade's arguments.
+
+    Raises:
+        ConfigurationError: an argument has a value that is not allowed.
+        UsageError: a scope token is malformed.
+    """
+    if client_secret == "":
+        raise ConfigurationError("client_secret: it is empty; leave it out for a public client")
+    return ClientConfig(
+        server=server,
+        client_id=client_id,
+        client_secret=Secret(client_secret) if isinstance(client_secret, str) else client_secret,
+        token_endpoint_auth_method=token_endpoint_auth_method,
+        redirect_uri=redirect_uri,
+        scope=None if scope is None else parse_scope_argument(scope),
+        api_origins=parse_origins(api_origins),
+        id_token_algs=tuple(id_token_algs),
+        leeway=leeway,
+        login_lifetime=login_lifetime,
+        require_s256=require_s256,
+        guarded=untrusted_issuer,
+    )
+
+
+def parse_scope_argument(scope: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the scope tokens of an argument: one text with spaces, or a sequence.
+
+    Raises:
+        UsageError: a token is empty or has characters outside RFC 6749 §3.3.
+    """
+    tokens = scope.split() if isinstance(scope, str) else list(scope)
+    for token in tokens:
+        if not token or any(c in '"\\' or not "!" <= c <= "~" for c in token):
+            raise UsageError(f"scope: {token!r} is no scope token", code="bad_scope")
+    return tuple(dict.fromkeys(tokens))
+
+
+def parse_origins(origins: Sequence[str]) -> frozenset[str]:
+    """Return the origins, checked: `https://host[:port]`, or http on loopback.
+
+    Raises:
+        ConfigurationError: one has a path, a query or another scheme.
+    """
+    if isinstance(origins, str):
+        raise ConfigurationError("api_origins: a list of origins is expected, not one text")
+    for origin in origins:
+        check_https_or_loopback(origin, name="api_origins", error=ConfigurationError)
+        if origin_of(origin) != origin.rstrip("/"):
+            raise ConfigurationError(
+                f"api_origins: {origin!r} is no origin; expected e.g. {origin_of(origin)!r}"
+            )
+    return frozenset(origin_of(origin) for origin in origins)
+
+
+def _check_text(name: str, value: str) -> None:
+    if not value or value != value.strip() or not value.isprintable():
+        raise ConfigurationError(f"{name}: {value!r} is empty or has spaces or control characters")

@@ -1,0 +1,131 @@
+"""What a web login asks of its token store, and what each answer guarantees.
+
+Every effect is one atomic step and durable before its answer comes back. A store sees
+digests and sealed text only: it can neither resume a session nor read a token. `stores/`
+performs them durably, `client/memory.py` in this process. All of them may raise
+StoreError inside the flow. Layer: client, no I/O.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from codegrant.flow import Effect
+
+__all__ = [
+    "CallbackClaim",
+    "ClaimCallback",
+    "Claimed",
+    "DeleteSession",
+    "FindSession",
+    "FinishCallback",
+    "Finished",
+    "InProgress",
+    "SaveSession",
+    "StoredSession",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredSession:
+    """A finished login as a store keeps it.
+
+    Attributes:
+        digest: 32-byte SHA-256 of the session id that the browser's cookie holds.
+        sealed: the tokens and what else belongs to the session, sealed by the caller.
+        expires_at: epoch seconds; from then on the session is not found.
+    """
+
+    digest: bytes
+    sealed: str
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """This caller, and no other, may exchange the code of that login."""
+
+
+@dataclass(frozen=True, slots=True)
+class InProgress:
+    """Another delivery of the same callback was first and has not finished yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The callback was answered before.
+
+    Attributes:
+        sealed_answer: what `FinishCallback` left for repeats, or empty once `answer_until`
+            has passed.
+    """
+
+    sealed_answer: str
+
+
+CallbackClaim: TypeAlias = Claimed | InProgress | Finished
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimCallback(Effect[CallbackClaim]):
+    """Claim the one exchange of a login; a claim is never given twice.
+
+    `Claimed` goes to exactly one caller, whatever happens to it afterwards, until
+    `expires_at`: when it dies without a `FinishCallback`, the others stay `InProgress`,
+    because its token request may have been sent.
+
+    Attributes:
+        login_digest: 32-byte SHA-256 of the login id.
+        now: epoch seconds.
+        expires_at: epoch seconds until which the claim is remembered; no earlier than the
+            end of the pending login.
+    """
+
+    login_digest: bytes
+    now: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FinishCallback(Effect[None]):
+    """Store the session of a claimed login and the answer for repeats, both or neither.
+
+    Attributes:
+        login_digest: as claimed.
+        sealed_answer: handed to later claimants as `Finished`, sealed by the caller.
+        answer_until: epoch seconds; afterwards `Finished` carries an empty answer.
+        session: the session that began, or `None` when the login failed.
+    """
+
+    login_digest: bytes
+    sealed_answer: str
+    answer_until: int
+    session: StoredSession | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSession(Effect[bool]):
+    """Replace a session that is still there, e.g. after a refresh.
+
+    True when it was replaced. False when it is gone: a session that ended in the meantime
+    (logout) does not come back.
+    """
+
+    session: StoredSession
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindSession(Effect[StoredSession | None]):
+    """The session with this digest, unless it has expired."""
+
+    digest: bytes
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteSession(Effect[bool]):
+    """End a session. True for exactly one caller."""
+
+    digest: bytes

@@ -1,0 +1,395 @@
+"""`Client` and `AsyncClient`: the client role as a program uses it. Layer: client.
+
+Both are immutable and made of the same flows; they differ in how they wait.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from codegrant.client.api import ApiSession, AsyncApiSession
+from codegrant.client.configuration import make_config
+from codegrant.client.flows import ClientFlows
+from codegrant.client.login import make_login_request
+from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin
+from codegrant.client.tokens import Tokens
+from codegrant.client.userinfo import UserInfo
+from codegrant.errors import ConfigurationError
+from codegrant.flow import Effect, run, run_async
+from codegrant.messages.metadata import ServerMetadata
+from codegrant.remote.sync import SyncDriver
+from codegrant.remote.transport import HttpSettings
+from codegrant.secret import Secret
+
+__all__ = ["AsyncClient", "Client"]
+
+LOGGER = "codegrant.client"
+
+
+class Client:
+    """An OAuth client at one server: logs people in and calls APIs for them.
+
+    Make one when the application starts and share it: it is immutable, and safe between
+    threads, requests and forked workers. Making it sends nothing; the server's metadata
+    is fetched when the first login needs it, and kept.
+
+    Args:
+        server: the issuer, e.g. `https://accounts.example`, for discovery; or a
+            `ServerMetadata` for a server without discovery. Without its `jwks_uri` that is
+            plain OAuth 2: nobody is identified.
+        client_id: as registered.
+        client_secret: as registered; none for a public client.
+        token_endpoint_auth_method: `client_secret_basic`, `client_secret_post` or `none`;
+            by default what the server's metadata takes, basic first.
+        redirect_uri: as registered; may be given with each login instead.
+        scope: what to ask for, one text or a sequence. By default, at an OpenID provider,
+            `openid profile email`, and `offline_access` if it is listed.
+        api_origins: where access tokens may go, e.g. `["https://api.example"]`. By default
+            to every https or loopback origin that a call names.
+        id_token_algs: the algorithms that may sign an ID token; by default those of the
+            server's metadata that Codegrant knows.
+        leeway: seconds, 10 to 60, by which clocks may differ.
+        login_lifetime: seconds, 30 to 86400, from `start_login` to `finish_login`.
+        timeout: seconds for one whole request to the server.
+        ca_file: path of a PEM file with the only CAs to trust, for a private CA.
+        untrusted_issuer: somebody else chose the server: it must live at public addresses.
+        dangerously_allow_missing_pkce_support: accept a server that does not advertise
+            S256 PKCE. The challenge is sent in any case.
+        clock: returns epoch seconds; for tests.
+
+    Raises:
+        ConfigurationError: an argument has a value that is not allowed.
+        UsageError: the issuer or an endpoint is neither https nor loopback.
+
+    OAuth 2.1 §4.1; OpenID Connect Core §3.1.
+    """
+
+    __slots__ = ("__weakref__", "_clock", "_driver", "_flows")
+
+    def __init__(
+        self,
+        server: str | ServerMetadata,
+        *,
+        client_id: str,
+        client_secret: str | Secret | None = None,
+        token_endpoint_auth_method: str | None = None,
+        redirect_uri: str | None = None,
+        scope: str | Sequence[str] | None = None,
+        api_origins: Sequence[str] = (),
+        id_token_algs: Sequence[str] = (),
+        leeway: int = 60,
+        login_lifetime: int = LOGIN_LIFETIME,
+        timeout: float = 10.0,
+        ca_file: str | None = None,
+        untrusted_issuer: bool = False,
+        dangerously_allow_missing_pkce_support: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._flows = ClientFlows(
+            make_config(
+                server,
+                client_id=client_id,
+                client_secret=client_secret,
+                token_endpoint_auth_method=token_endpoint_auth_method,
+                redirect_uri=redirect_uri,
+                scope=scope,
+                api_origins=api_origins,
+                id_token_algs=id_token_algs,
+                leeway=leeway,
+                login_lifetime=login_lifetime,
+                untrusted_issuer=untrusted_issuer,
+                require_s256=not dangerously_allow_missing_pkce_support,
+            )
+        )
+        self._driver = SyncDriver(_http_settings(timeout, ca_file))
+        self._clock = clock
+
+    def start_login(
+        self,
+        *,
+        redirect_uri: str | None = None,
+        scope: str | Sequence[str] | None = None,
+        prompt: str | None = None,
+        max_age: int | None = None,
+        login_hint: str | None = None,
+        acr_values: str | Sequence[str] = (),
+        acr_essential: bool = False,
+        ui_locales: str | Sequence[str] = (),
+        resource: str | Sequence[str] = (),
+        claims: Mapping[str, object] | None = None,
+        extra: Mapping[str, str] | None = None,
+        return_to: str | None = None,
+    ) -> PendingLogin:
+        """Start a login: send the browser to `url` of what is returned, and keep the rest.
+
+        Args:
+            redirect_uri: where the server sends the browser back to; as registered.
+            scope: what to ask for, instead of the client's.
+            prompt: e.g. `login`, `consent`, `select_account` or `none`.
+            max_age: seconds since the person last gave a password; checked at the end.
+            login_hint: who is expected to log in, e.g. an e-mail address.
+            acr_values: authentication contexts, the preferred one first.
+            acr_essential: whether the login fails without one of `acr_values`.
+            ui_locales: languages, the preferred one first.
+            resource: the APIs that the access token is for. RFC 8707.
+            claims: the `claims` parameter. OpenID Connect Core §5.5.
+            extra: parameters that only this server knows.
+            return_to: where the application wants to continue; comes back with the login.
+
+        Raises:
+            UsageError: the arguments do not fit the configuration or the server.
+            MetadataRejected: the server's metadata must not be used.
+            TransportError: the server's metadata could not be fetched.
+
+        OAuth 2.1 §4.1.1; OpenID Connect Core §3.1.2.1.
+        """
+        request = make_login_request(
+            redirect_uri=redirect_uri,
+            scope=scope,
+            prompt=prompt,
+            max_age=max_age,
+            login_hint=login_hint,
+            acr_values=acr_values,
+            acr_essential=acr_essential,
+            ui_locales=ui_locales,
+            resource=resource,
+            claims=claims,
+            extra=extra,
+            return_to=return_to,
+        )
+        return run(self._flows.start_login(request, self._now()), self._driver.perform)
+
+    def finish_login(self, callback_url: str, login: PendingLogin) -> Tokens:
+        """Judge the callback, exchange the code, verify the ID token, and return the tokens.
+
+        Args:
+            callback_url: the address that the browser came back to, with its query.
+            login: what `start_login` returned for this browser. It is good for one call.
+
+        Raises:
+            StateError: the callback does not belong to `login`, or comes too late or twice.
+            CallbackRejected: the callback must not be used.
+            Refused: the server answered with an OAuth error, e.g. `access_denied`.
+            ResponseRejected: the token response must not be used.
+            TokenRejected: the ID token does not hold.
+            MetadataRejected: the server's metadata or keys must not be used.
+            TransportError: the server could not be reached.
+
+        OAuth 2.1 §4.1.2, §4.1.3; OpenID Connect Core §3.1.3; RFC 9207 §2.4.
+        """
+        flow = self._flows.finish_login(callback_url, login, self._now())
+        return run(flow, self._driver.perform)
+
+    def userinfo(self, tokens: Tokens) -> UserInfo:
+        """Return what the server says about the person whose tokens they are.
+
+        Args:
+            tokens: of an OpenID login at this client.
+
+        Raises:
+            UsageError: the tokens are not of an OpenID login at this client.
+            Refused: the server does not accept the access token.
+            ResponseRejected: the answer must not be used, e.g. it is about somebody else.
+            MetadataRejected: the server's metadata must not be used.
+            TransportError: the server could not be reached.
+
+        OpenID Connect Core §5.3.
+        """
+        return run(self._flows.userinfo(tokens, self._now()), self._driver.perform)
+
+    def api(self, tokens: Tokens, *, base_url: str = "") -> ApiSession:
+        """Return a session that calls APIs with the access token.
+
+        Args:
+            tokens: of a login at this client.
+            base_url: goes before the paths of calls, e.g. `https://api.example/v1`.
+
+        Raises:
+            UsageError: the tokens are not of a login at this client.
+        """
+        from codegrant.client.api_auth import BearerAuth
+
+        self._flows.check_own(tokens)
+        origins = self._flows.config.api_origins
+        return ApiSession(
+            self._driver.pool,
+            BearerAuth(tokens.access_token, origins=origins),
+            BearerAuth(tokens.access_token, origins=origins, follow_redirects=True),
+            base_url,
+        )
+
+    def close(self) -> None:
+        """Close this process's connections; a later call opens new ones."""
+        self._driver.close()
+
+    @property
+    def flows(self) -> ClientFlows:
+        """The logic behind the methods, for web adapters that drive it themselves."""
+        return self._flows
+
+    def perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
+        """Carry out one effect of `flows`; for web adapters."""
+        return self._driver.perform(effect)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        config = self._flows.config
+        return f"Client({config.issuer!r}, client_id={config.client_id!r})"
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+
+class AsyncClient:
+    """As `Client`, for asyncio: the same arguments, and methods to be awaited.
+
+    Safe to share between tasks; it may be used from one event loop after another.
+    """
+
+    __slots__ = ("__weakref__", "_clock", "_driver", "_flows")
+
+    def __init__(
+        self,
+        server: str | ServerMetadata,
+        *,
+        client_id: str,
+        client_secret: str | Secret | None = None,
+        token_endpoint_auth_method: str | None = None,
+        redirect_uri: str | None = None,
+        scope: str | Sequence[str] | None = None,
+        api_origins: Sequence[str] = (),
+        id_token_algs: Sequence[str] = (),
+        leeway: int = 60,
+        login_lifetime: int = LOGIN_LIFETIME,
+        timeout: float = 10.0,
+        ca_file: str | None = None,
+        untrusted_issuer: bool = False,
+        dangerously_allow_missing_pkce_support: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._flows = ClientFlows(
+            make_config(
+                server,
+                client_id=client_id,
+                client_secret=client_secret,
+                token_endpoint_auth_method=token_endpoint_auth_method,
+                redirect_uri=redirect_uri,
+                scope=scope,
+                api_origins=api_origins,
+                id_token_algs=id_token_algs,
+                leeway=leeway,
+                login_lifetime=login_lifetime,
+                untrusted_issuer=untrusted_issuer,
+                require_s256=not dangerously_allow_missing_pkce_support,
+            )
+        )
+        from codegrant.remote.aio import AsyncDriver  # programs with threads need no asyncio
+
+        self._driver = AsyncDriver(_http_settings(timeout, ca_file))
+        self._clock = clock
+
+    async def start_login(
+        self,
+        *,
+        redirect_uri: str | None = None,
+        scope: str | Sequence[str] | None = None,
+        prompt: str | None = None,
+        max_age: int | None = None,
+        login_hint: str | None = None,
+        acr_values: str | Sequence[str] = (),
+        acr_essential: bool = False,
+        ui_locales: str | Sequence[str] = (),
+        resource: str | Sequence[str] = (),
+        claims: Mapping[str, object] | None = None,
+        extra: Mapping[str, str] | None = None,
+        return_to: str | None = None,
+    ) -> PendingLogin:
+        """As `Client.start_login`."""
+        request = make_login_request(
+            redirect_uri=redirect_uri,
+            scope=scope,
+            prompt=prompt,
+            max_age=max_age,
+            login_hint=login_hint,
+            acr_values=acr_values,
+            acr_essential=acr_essential,
+            ui_locales=ui_locales,
+            resource=resource,
+            claims=claims,
+            extra=extra,
+            return_to=return_to,
+        )
+        flow = self._flows.start_login(request, self._now())
+        return await run_async(flow, self._driver.perform)
+
+    async def finish_login(self, callback_url: str, login: PendingLogin) -> Tokens:
+        """As `Client.finish_login`."""
+        flow = self._flows.finish_login(callback_url, login, self._now())
+        return await run_async(flow, self._driver.perform)
+
+    async def userinfo(self, tokens: Tokens) -> UserInfo:
+        """As `Client.userinfo`."""
+        return await run_async(self._flows.userinfo(tokens, self._now()), self._driver.perform)
+
+    def api(self, tokens: Tokens, *, base_url: str = "") -> AsyncApiSession:
+        """As `Client.api`; the session's methods are to be awaited."""
+        from codegrant.client.api_auth import BearerAuth
+
+        self._flows.check_own(tokens)
+        origins = self._flows.config.api_origins
+        return AsyncApiSession(
+            self._driver.pool,
+            BearerAuth(tokens.access_token, origins=origins),
+            BearerAuth(tokens.access_token, origins=origins, follow_redirects=True),
+            base_url,
+        )
+
+    async def aclose(self) -> None:
+        """Close this event loop's connections; a later call opens new ones."""
+        await self._driver.aclose()
+
+    @property
+    def flows(self) -> ClientFlows:
+        """The logic behind the methods, for web adapters that drive it themselves."""
+        return self._flows
+
+    async def perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
+        """Carry out one effect of `flows`; for web adapters."""
+        return await self._driver.perform(effect)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        config = self._flows.config
+        return f"AsyncClient({config.issuer!r}, client_id={config.client_id!r})"
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+
+def _http_settings(timeout: float, ca_file: str | None) -> HttpSettings:
+    if not 0.1 <= timeout <= 60:
+        raise ConfigurationError(f"timeout: {timeout} is outside 0.1 to 60 seconds")
+    return HttpSettings(timeout=timeout, ca_file=ca_file, logger=LOGGER)

@@ -1,0 +1,188 @@
+"""The client's logic without a colour: what `Client` and `AsyncClient` both drive. Layer: client.
+
+Web adapters compose these flows with those of their token store.
+"""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import urlsplit
+
+from codegrant.client.configuration import ClientConfig
+from codegrant.client.exchange import exchange_code
+from codegrant.client.login import LoginRequest, SealedState, identity_at, scope_at, start_login
+from codegrant.client.pending import PendingLogin, ProviderIdentity
+from codegrant.client.state_errors import other_provider, state_error
+from codegrant.client.tokens import Tokens
+from codegrant.client.userinfo import UserInfo, fetch_userinfo
+from codegrant.errors import CallbackRejected, MessageError, UsageError
+from codegrant.flow import Flow, ask
+from codegrant.messages.authorization import (
+    AuthorizationErrorResponse,
+    AuthorizationResponse,
+    parse_authorization_response,
+)
+from codegrant.messages.parameters import Parameters
+from codegrant.remote.discovery import Discovery
+from codegrant.remote.effects import FieldName, Report
+from codegrant.remote.key_sets import RemoteKeySet
+from codegrant.rules.callback import check_callback
+from codegrant.rules.metadata import VerifiedServer, trust_server_metadata
+from codegrant.secret import same_secret
+
+__all__ = ["ClientFlows"]
+
+_REMEMBERED_LOGINS = 4096
+
+
+class ClientFlows:
+    """The flows of one client at one server, and what it remembers of that server.
+
+    Safe to share between threads and tasks: what changes is replaced whole.
+
+    Args:
+        config: of the client.
+
+    Raises:
+        UsageError: the issuer or the described server has an address we may not use.
+    """
+
+    def __init__(self, config: ClientConfig) -> None:
+        self.config = config
+        if isinstance(config.server, str):
+            self._discovery: Discovery | None = Discovery(
+                config.server, require_s256=config.require_s256, guarded=config.guarded
+            )
+            self._described: VerifiedServer | None = None
+        else:
+            self._discovery = None
+            self._described = trust_server_metadata(config.server)
+        self._key_sets: dict[str, RemoteKeySet] = {}
+        self._used: dict[bytes, object] = {}
+
+    def find_server(self, now: int) -> Flow[VerifiedServer]:
+        """Return the server, discovered on first use.
+
+        Raises:
+            MetadataRejected, TransportError: see `Discovery.find`.
+        """
+        if self._described is not None:
+            return self._described
+        assert self._discovery is not None  # noqa: S101 - one of the two, see __init__
+        return (yield from self._discovery.find(now))
+
+    def start_login(
+        self, request: LoginRequest, now: int, sealed_state: SealedState | None = None
+    ) -> Flow[PendingLogin]:
+        """Return a new pending login; see `Client.start_login`."""
+        server = yield from self.find_server(now)
+        return (yield from start_login(self.config, server, request, now, sealed_state))
+
+    def provider_identity(
+        self, now: int, redirect_uri: str | None = None
+    ) -> Flow[ProviderIdentity]:
+        """Return whom a login started now would be with; for `resume_login`."""
+        server = yield from self.find_server(now)
+        return identity_at(self.config, server, redirect_uri)
+
+    def default_scope(self, now: int) -> Flow[tuple[str, ...]]:
+        """Return the scope of a login that names none; for `resume_login`."""
+        server = yield from self.find_server(now)
+        return scope_at(self.config, server.metadata)
+
+    def finish_login(self, callback_url: str, login: PendingLogin, now: int) -> Flow[Tokens]:
+        """Return the tokens of a login; see `Client.finish_login`.
+
+        The order: form, state, age, provider, `iss`, error, code. Nothing is sent before
+        all of them hold, and a login is exchanged once.
+        """
+        response = _parse_callback(callback_url)
+        if not response.state:
+            raise state_error("state_missing", "the callback has no state")
+        if not same_secret(response.state, login.state):
+            raise state_error("state_mismatch", "the state is not the one of this login")
+        age = now - login.started_at
+        if age > self.config.login_lifetime:
+            raise state_error(
+                "state_expired",
+                f"the login began {age} s ago, {self.config.login_lifetime} s are allowed",
+            )
+        if (login.provider.issuer, login.provider.client_id) != (
+            self.config.issuer,
+            self.config.client_id,
+        ):
+            raise other_provider()
+        server = yield from self.find_server(now)
+        if login.provider != identity_at(self.config, server, login.provider.redirect_uri):
+            raise other_provider()
+        answer = check_callback(
+            response,
+            expected_state=login.state,
+            expected_iss=server.metadata.issuer or None,
+            iss_required=server.metadata.authorization_response_iss_parameter_supported,
+        )
+        self._claim(login)
+        tokens = yield from exchange_code(
+            self.config, server, self._keys_of(server), answer=answer, login=login, now=now
+        )
+        fields: dict[FieldName, str | int] = {
+            "issuer": tokens.issuer,
+            "client_id": tokens.client_id,
+        }
+        if tokens.missing_scope:
+            fields["missing_scope"] = " ".join(sorted(tokens.missing_scope))
+        yield from ask(Report(logging.INFO, "login finished", fields))
+        return tokens
+
+    def userinfo(self, tokens: Tokens, now: int) -> Flow[UserInfo]:
+        """Return the claims of the userinfo endpoint; see `Client.userinfo`."""
+        self.check_own(tokens)
+        server = yield from self.find_server(now)
+        return (yield from fetch_userinfo(self.config, server, tokens))
+
+    def check_own(self, tokens: Tokens) -> None:
+        """Check that `tokens` were issued to this client by this server.
+
+        Raises:
+            UsageError: they belong to another client or issuer.
+        """
+        if (tokens.issuer, tokens.client_id) != (self.config.issuer, self.config.client_id):
+            raise UsageError(
+                "tokens: they were issued by another server or to another client",
+                code="foreign_tokens",
+                facts={"issuer": tokens.issuer, "expected": self.config.issuer},
+            )
+
+    def _keys_of(self, server: VerifiedServer) -> RemoteKeySet | None:
+        uri = server.metadata.jwks_uri
+        if not uri:
+            return None
+        found = self._key_sets.get(uri)
+        if found is None:
+            self._key_sets.clear()  # the address has changed: one is enough
+            found = self._key_sets.setdefault(uri, RemoteKeySet(uri, guarded=self.config.guarded))
+        return found
+
+    def _claim(self, login: PendingLogin) -> None:
+        """Let the first finish of a login pass; this process remembers the last few thousand."""
+        mark = object()
+        if self._used.setdefault(login.login_id, mark) is not mark:
+            raise state_error("state_already_used", "this login was finished before")
+        if len(self._used) > 2 * _REMEMBERED_LOGINS:
+            for oldest in list(self._used)[:_REMEMBERED_LOGINS]:
+                self._used.pop(oldest, None)
+
+
+def _parse_callback(callback_url: str) -> AuthorizationResponse | AuthorizationErrorResponse:
+    """Return the authorization response in a callback's URL."""
+    try:
+        return parse_authorization_response(Parameters.parse(urlsplit(callback_url).query))
+    except (MessageError, ValueError) as error:
+        reason = error.message if isinstance(error, MessageError) else "it is no URL"
+        code = error.code if isinstance(error, MessageError) else "malformed_callback"
+        raise CallbackRejected(
+            f"the callback is malformed: {reason}",
+            code=code,
+            stage="callback",
+            hint="pass the whole address that the browser asked for, with its query",
+        ) from None

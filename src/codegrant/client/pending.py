@@ -1,0 +1,168 @@
+"""One login between its start and its callback. Layer: client, no I/O.
+
+The seed is its only secret: nonce, code verifier and login id are derived from it under
+different labels, so that none of them tells another. Sealed, a login is self-contained
+text for a program that keeps it as it likes; web logins have a smaller form in `state`.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
+from typing import NamedTuple
+
+from codegrant.client.state_errors import seal_error
+from codegrant.errors import SealBroken
+from codegrant.sealing import KeyRing
+from codegrant.secret import Secret
+
+__all__ = ["LOGIN_LIFETIME", "PendingLogin", "ProviderIdentity", "login_id_of"]
+
+LOGIN_LIFETIME = 600
+"""Seconds from the start of a login to its callback."""
+
+IDENTITY_BYTES = 16
+LOGIN_ID_BYTES = 16
+
+_PURPOSE = "codegrant client pending login 1"
+
+
+class ProviderIdentity(NamedTuple):
+    """Whom a login was started with; a callback must find the same. RFC 9700 §4.4.2.
+
+    Attributes:
+        issuer: the issuer, or empty for a server described without one.
+        client_id: our id there.
+        redirect_uri: as sent in the authorization request.
+        token_endpoint: where the code, and nothing but the code of this login, goes.
+    """
+
+    issuer: str
+    client_id: str
+    redirect_uri: str
+    token_endpoint: str
+
+    def digest(self) -> bytes:
+        """Return 16 bytes that stand for all four."""
+        return sha256(json.dumps(["codegrant provider", *self]).encode()).digest()[:IDENTITY_BYTES]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingLogin:
+    """All that belongs to one login, from its start to its callback.
+
+    Made by `start_login`, needed by `finish_login`, in this process or, sealed, in
+    another. It belongs to one browser: keep it where only that browser brings it back.
+
+    Attributes:
+        url: where to send the browser; empty in a login that was sealed and opened.
+        state: the `state` parameter of `url`.
+        seed: 256 bits from which nonce, code verifier and login id are derived.
+        provider: whom it was started with.
+        started_at: epoch seconds.
+        scope: what was asked for.
+        max_age: as sent, in seconds, or `None`.
+        acr_values: as sent; one of them must come back when `acr_essential`.
+        acr_essential: whether the caller insists on `acr_values`.
+        return_to: where the application wants to continue, or `None`.
+    """
+
+    url: str = field(repr=False)
+    state: str = field(repr=False)
+    seed: Secret = field(repr=False)
+    provider: ProviderIdentity
+    started_at: int
+    scope: tuple[str, ...] = ()
+    max_age: int | None = None
+    acr_values: tuple[str, ...] = ()
+    acr_essential: bool = False
+    return_to: str | None = field(default=None, repr=False)
+
+    @property
+    def nonce(self) -> str:
+        """The `nonce` of the authorization request: 43 base64url characters."""
+        return _text(_derive(self.seed, "nonce", 32))
+
+    @property
+    def code_verifier(self) -> Secret:
+        """The PKCE verifier: 43 base64url characters, 256 bits. RFC 7636 §4.1."""
+        return Secret(_text(_derive(self.seed, "code verifier", 32)))
+
+    @property
+    def login_id(self) -> bytes:
+        """16 bytes that name this login and give nothing away."""
+        return login_id_of(self.seed)
+
+    def seal(self, key_ring: KeyRing) -> str:
+        """Return this login as text that only `key_ring` opens: for a cookie or a file.
+
+        Args:
+            key_ring: the application's keys, the same in every process.
+        """
+        values: dict[str, object] = {
+            "state": self.state,
+            "seed": self.seed.reveal(),
+            "provider": list(self.provider),
+            "started_at": self.started_at,
+            "scope": list(self.scope),
+            "max_age": self.max_age,
+            "acr_values": list(self.acr_values),
+            "acr_essential": self.acr_essential,
+            "return_to": self.return_to,
+        }
+        return key_ring.seal(_PURPOSE, json.dumps(values, separators=(",", ":")).encode())
+
+    @classmethod
+    def open(cls, sealed: str, key_ring: KeyRing) -> PendingLogin:
+        """Return the login that `seal` made text of; its `url` is empty.
+
+        Args:
+            sealed: the text, as it came back from wherever it was kept.
+            key_ring: holds the key that sealed it.
+
+        Raises:
+            StateError: `state_tampered` when the text was altered or is something else,
+                `state_unknown` when another key sealed it.
+        """
+        try:
+            values = json.loads(key_ring.open(_PURPOSE, sealed))
+        except SealBroken as error:
+            raise seal_error(error, "the pending login") from None
+        return cls(
+            url="",
+            state=values["state"],
+            seed=Secret(values["seed"]),
+            provider=ProviderIdentity(*values["provider"]),
+            started_at=values["started_at"],
+            scope=tuple(values["scope"]),
+            max_age=values["max_age"],
+            acr_values=tuple(values["acr_values"]),
+            acr_essential=values["acr_essential"],
+            return_to=values["return_to"],
+        )
+
+
+def login_id_of(seed: Secret) -> bytes:
+    """Return the 16-byte login id of a seed."""
+    return _derive(seed, "login id", LOGIN_ID_BYTES)
+
+
+def with_url(login: PendingLogin, url: str, state: str) -> PendingLogin:
+    """Return `login` with its authorization URL and the `state` in it."""
+    return replace(login, url=url, state=state)
+
+
+def _derive(seed: Secret, label: str, length: int) -> bytes:
+    # HKDF-Expand for one block; the seed is uniform, so it needs no Extract. RFC 5869 §2.3, §3.3.
+    return hmac.digest(_raw(seed), f"codegrant login {label}\x01".encode(), "sha256")[:length]
+
+
+def _raw(seed: Secret) -> bytes:
+    return urlsafe_b64decode(seed.reveal() + "=")
+
+
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()

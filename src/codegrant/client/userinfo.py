@@ -1,0 +1,110 @@
+"""The userinfo endpoint, seen from the client. Layer: client, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from codegrant.client.configuration import ClientConfig
+from codegrant.client.tokens import Tokens
+from codegrant.errors import MessageError, ResponseRejected, UsageError
+from codegrant.flow import Flow
+from codegrant.http import Headers, Request
+from codegrant.messages.userinfo import UserInfoResponse
+from codegrant.remote.fetch import send
+from codegrant.remote.posts import reject_answer
+from codegrant.rules.metadata import VerifiedServer
+from codegrant.secret import same_secret
+
+__all__ = ["UserInfo", "fetch_userinfo"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserInfo:
+    """What the server says about the person who logged in.
+
+    Attributes:
+        sub: who; equal to the ID token's. With the issuer it is the key of an account;
+            an e-mail address never is.
+        claims: all members of the answer, `sub` included.
+    """
+
+    sub: str
+    claims: Mapping[str, object] = field(repr=False)
+
+    @property
+    def name(self) -> str | None:
+        """The `name` claim, if it is a text."""
+        return self._text("name")
+
+    @property
+    def preferred_username(self) -> str | None:
+        """The `preferred_username` claim, if it is a text: a label, neither unique nor stable."""
+        return self._text("preferred_username")
+
+    @property
+    def email(self) -> str | None:
+        """The `email` claim, if it is a text; see `email_verified`."""
+        return self._text("email")
+
+    @property
+    def email_verified(self) -> bool:
+        """Whether the server vouches for `email`: only for a literal `true`."""
+        return self.claims.get("email_verified") is True
+
+    @property
+    def picture(self) -> str | None:
+        """The `picture` claim, if it is a text: an address that the server was told."""
+        return self._text("picture")
+
+    def _text(self, name: str) -> str | None:
+        value = self.claims.get(name)
+        return value if isinstance(value, str) else None
+
+
+def fetch_userinfo(config: ClientConfig, server: VerifiedServer, tokens: Tokens) -> Flow[UserInfo]:
+    """Return the claims of the person whose tokens they are.
+
+    Raises:
+        UsageError: the tokens identify nobody, or the server has no such endpoint.
+        Refused: the endpoint answered with an OAuth error, e.g. `invalid_token`.
+        ResponseRejected: the answer must not be used, e.g. it is about somebody else.
+        TransportError: the answer did not come.
+
+    OpenID Connect Core §5.3.
+    """
+    subject = tokens.verified_identity().subject
+    url = server.metadata.userinfo_endpoint
+    if not url:
+        raise UsageError("userinfo: the server has no userinfo_endpoint", code="no_userinfo")
+    request = Request(
+        method="GET",
+        url=url,
+        headers=Headers(
+            [
+                ("accept", "application/json"),
+                ("authorization", f"Bearer {tokens.access_token.reveal()}"),
+            ]
+        ),
+    )
+    response = yield from send(request, stage="userinfo", guarded=config.guarded)
+    if response.status != 200:
+        raise reject_answer(response, url=url, stage="userinfo")
+    try:
+        body = UserInfoResponse.parse(response.body)
+    except MessageError as error:
+        raise ResponseRejected(
+            f"the userinfo response is malformed: {error.message}",
+            code="malformed_userinfo",
+            stage="userinfo",
+            facts={"endpoint": url},
+        ) from None
+    if not same_secret(body.sub, subject):
+        raise ResponseRejected(
+            "sub: the userinfo response is about somebody else than the ID token",
+            code="sub_mismatch",
+            stage="userinfo",
+            hint="nothing of it was used; the access token may be another person's",
+            facts={"endpoint": url},
+        )
+    return UserInfo(sub=body.sub, claims=body.claims)

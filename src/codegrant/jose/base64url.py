@@ -1,0 +1,43 @@
+"""base64url without padding, each octet string in its one spelling. Layer: keys and signatures."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from binascii import a2b_base64
+
+from codegrant.errors import MessageError
+
+__all__ = ["decode", "encode"]
+
+# To the standard alphabet; what only that one has becomes a byte that neither has.
+_TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
+_PADDING = {0: b"", 2: b"==", 3: b"="}
+# The last characters that leave no stray bit, by what the length leaves over: RFC 4648 §3.5.
+_LAST = {0: "", 2: "AQgw", 3: "AEIMQUYcgkosw048"}
+
+
+def encode(data: bytes) -> str:
+    """Return `data` in unpadded base64url. RFC 7515 §2."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def decode(text: str) -> bytes:
+    """Return the octets that `text` spells.
+
+    Args:
+        text: unpadded base64url. Padding, white space, the characters of plain base64 and
+            stray bits at the end are refused: one value has one spelling.
+
+    Raises:
+        MessageError: `malformed_base64url`.
+
+    RFC 7515 §2, RFC 4648 §3.5.
+    """
+    rest = len(text) % 4
+    try:
+        if rest and text[-1] not in _LAST[rest]:
+            raise MessageError("base64url: stray bits at the end", code="malformed_base64url")
+        standard = text.encode("ascii").translate(_TO_STANDARD) + _PADDING[rest]
+        return a2b_base64(standard, strict_mode=True)
+    except (ValueError, KeyError):
+        raise MessageError("base64url: not well formed", code="malformed_base64url") from None

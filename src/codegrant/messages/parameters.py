@@ -1,0 +1,147 @@
+"""Parameters of a form or a query, in order and with their repetitions. Layer: wire.
+
+`application/x-www-form-urlencoded` in UTF-8: RFC 6749 Appendix B.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+from codegrant.errors import MessageError, UsageError
+
+__all__ = ["Parameters", "build_query"]
+
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+# Tab and line ends may stand in a text that a person typed; no other control may.
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+_REPEATABLE: Final = frozenset({"resource"})
+
+
+class Parameters:
+    """Ordered parameters; a name may occur more than once, which a rule may have to judge.
+
+    Args:
+        pairs: names and values, decoded.
+
+    Attributes:
+        pairs: all of them, empty values too.
+        names: each name once, in the order of its first occurrence.
+    """
+
+    __slots__ = ("_values", "pairs")
+
+    def __init__(self, pairs: Iterable[tuple[str, str]]) -> None:
+        self.pairs: Final = tuple(pairs)
+        self._values: dict[str, list[str]] = {}
+        for name, value in self.pairs:
+            self._values.setdefault(name, []).append(value)
+
+    @classmethod
+    def parse(
+        cls, raw: bytes | str, *, max_bytes: int = 65536, max_fields: int = 100
+    ) -> Parameters:
+        """Return the parameters of a form body, or of a query without its `?`.
+
+        Args:
+            raw: names and values, percent-encoded. Text beyond ASCII may stand unencoded,
+                as it does in an address that a framework has made readable.
+            max_bytes: the size of `raw` above which it is not looked at.
+            max_fields: how many parameters there may be.
+
+        Raises:
+            MessageError: `too_large`; `too_many_parameters`; `malformed_encoding`: a broken
+                %-escape, what is not UTF-8, a control character other than tab, CR and LF.
+
+        RFC 6749 Appendix B.
+        """
+        if len(raw) > max_bytes:
+            raise _too_large(max_bytes)
+        try:
+            text = raw.decode() if isinstance(raw, bytes) else raw
+            if not text.isascii() and len(text.encode()) > max_bytes:
+                raise _too_large(max_bytes)
+        except UnicodeError:
+            raise _malformed("not UTF-8") from None
+        if text.count("&") >= max_fields:
+            raise MessageError(f"parameters: more than {max_fields}", code="too_many_parameters")
+        if _BAD_ESCAPE.search(text):
+            raise _malformed("a % that starts no escape")
+        try:
+            pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
+        except UnicodeError:
+            raise _malformed("not UTF-8") from None
+        for name, value in pairs:
+            if _CONTROL.search(name) or _CONTROL.search(value):
+                raise _malformed("a control character")
+        return cls(pairs)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Each name once, in the order of its first occurrence."""
+        return tuple(self._values)
+
+    def single(self, name: str) -> str | None:
+        """Return the value of `name`; None when it is absent or empty. RFC 6749 §3.1.
+
+        Raises:
+            MessageError: `repeated_parameter`: `name` occurs twice, empty or not.
+        """
+        values = self._values.get(name)
+        if values is None:
+            return None
+        if len(values) > 1:
+            raise MessageError(f"{name[:40]}: the parameter is repeated", code="repeated_parameter")
+        return values[0] or None
+
+    def all(self, name: str) -> tuple[str, ...]:
+        """Return every value of `name` that is not empty, in order."""
+        return tuple(filter(None, self._values.get(name, ())))
+
+    def find_repeated(self, allowed: frozenset[str] = _REPEATABLE) -> str | None:
+        """Return the first name that occurs twice although it is not `allowed` to. RFC 6749 §3.1.
+
+        `resource` may: RFC 8707 §2.
+        """
+        if len(self._values) == len(self.pairs):
+            return None
+        repeated = (name for name, values in self._values.items() if len(values) > 1)
+        return next((name for name in repeated if name not in allowed), None)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Parameters) and self.pairs == other.pairs
+
+    def __hash__(self) -> int:
+        return hash(self.pairs)
+
+    def __repr__(self) -> str:
+        return f"Parameters({', '.join(self._values)})"
+
+
+def build_query(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return `pairs` form-urlencoded: a body, or a query without its `?`.
+
+    Raises:
+        UsageError: `malformed_encoding`: a text holds half a surrogate pair.
+
+    RFC 6749 Appendix B.
+    """
+    try:
+        return urlencode(tuple(pairs))
+    except UnicodeError:
+        raise UsageError(
+            "parameters: a text holds half a character, which has no UTF-8",
+            code="malformed_encoding",
+        ) from None
+
+
+def _too_large(max_bytes: int) -> MessageError:
+    return MessageError(f"parameters: more than {max_bytes} bytes", code="too_large")
+
+
+def _malformed(what: str) -> MessageError:
+    return MessageError(f"parameters: {what}", code="malformed_encoding")

@@ -1,0 +1,117 @@
+"""Finding a server's metadata from its issuer. Layer: remote, no I/O.
+
+Lazy: nothing is fetched before a login needs it. Cached, and fetched again when no longer
+fresh; while the server is out of reach the last verified copy serves.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from codegrant.errors import CodegrantError, MessageError, MetadataRejected
+from codegrant.flow import Flow, ask
+from codegrant.messages.metadata import ServerMetadata
+from codegrant.remote.effects import Report, SingleFlight
+from codegrant.remote.fetch import RETRY_AFTER, Copy, fresh_until, get_document
+from codegrant.rules.issuer import (
+    check_issuer,
+    oauth_authorization_server_url,
+    openid_configuration_url,
+)
+from codegrant.rules.metadata import VerifiedServer, verify_server_metadata
+
+__all__ = ["Discovery"]
+
+_NO_S256 = "the server does not advertise S256 PKCE, and the configuration allows that"
+
+
+class Discovery:
+    """What is known of one issuer; safe to share between threads and tasks.
+
+    Args:
+        issuer: https, or http on loopback; compared character by character.
+        require_s256: refuse a server that does not advertise S256 PKCE.
+        guarded: somebody else chose the issuer: public addresses only.
+
+    Raises:
+        UsageError: `issuer` is no issuer.
+    """
+
+    def __init__(self, issuer: str, *, require_s256: bool = True, guarded: bool = False) -> None:
+        check_issuer(issuer)
+        self._issuer = issuer
+        self._require_s256 = require_s256
+        self._guarded = guarded
+        self._copy: Copy[VerifiedServer] | None = None
+        self._retry_at = 0
+
+    def find(self, now: int) -> Flow[VerifiedServer]:
+        """Return the issuer's verified metadata.
+
+        Args:
+            now: epoch seconds.
+
+        Raises:
+            MetadataRejected: none of the addresses has a document we may use, and no copy
+                is left that serves.
+            TransportError: the server is out of reach, and no copy is left that serves.
+
+        OpenID Connect Discovery §4; RFC 8414 §3.
+        """
+        copy = self._copy
+        if copy is None:
+            flight = SingleFlight(f"discovery {self._issuer}", lambda: self._fetch_first(now))
+            return (yield from ask(flight))
+        if now < copy.fresh_until or now < self._retry_at:
+            return copy.value
+        self._retry_at = now + RETRY_AFTER  # the others go on with the copy meanwhile
+        try:
+            return (yield from self._fetch(now))
+        except CodegrantError as error:
+            yield from ask(
+                Report(
+                    logging.WARNING,
+                    "metadata could not be fetched again",
+                    {"issuer": self._issuer, "code": error.code, "age": now - copy.fetched_at},
+                )
+            )
+            if not copy.serves(now):
+                raise
+            return copy.value
+
+    def _fetch_first(self, now: int) -> Flow[VerifiedServer]:
+        """Fetch, unless the flight before this one has just done so."""
+        copy = self._copy
+        return copy.value if copy is not None else (yield from self._fetch(now))
+
+    def _fetch(self, now: int) -> Flow[VerifiedServer]:
+        """Fetch, verify and remember."""
+        answers: list[str] = []
+        for url in (
+            openid_configuration_url(self._issuer),
+            oauth_authorization_server_url(self._issuer),
+        ):
+            response = yield from get_document(url, stage="discovery", guarded=self._guarded)
+            if response.status != 200:
+                answers.append(f"{url} answered {response.status}")
+                continue
+            try:
+                metadata = ServerMetadata.parse(response.body)
+            except MessageError as error:
+                answers.append(f"{url}: {error.message}")
+                continue
+            server = verify_server_metadata(
+                metadata, issuer=self._issuer, require_s256=self._require_s256
+            )
+            if "S256" not in metadata.code_challenge_methods_supported:
+                yield from ask(Report(logging.WARNING, _NO_S256, {"issuer": self._issuer}))
+            self._copy = Copy(server, now, fresh_until(response, now))
+            return server
+        raise MetadataRejected(
+            f"no metadata for {self._issuer}: {'; '.join(answers)}",
+            code="discovery_failed",
+            stage="discovery",
+            hint="is the issuer spelled as the provider documents it, path and slash included? "
+            "a server without discovery is described by ServerMetadata(...)",
+            facts={"issuer": self._issuer},
+        )

@@ -1,0 +1,52 @@
+"""The effects of talking to others, next to `http.Send`. Layer: remote, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias, TypeVar
+
+from codegrant.flow import Effect, Flow
+
+__all__ = ["FIELDS", "FieldName", "Report", "SingleFlight"]
+
+T = TypeVar("T")
+
+FieldName: TypeAlias = Literal[
+    "age", "client_id", "code", "endpoint", "error", "issuer", "kid", "method",
+    "missing_scope", "stage", "status",
+]  # fmt: skip
+
+# The allow-list: what is not here is not logged.
+FIELDS: frozenset[str] = frozenset(FieldName.__args__)  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class SingleFlight(Effect[T]):
+    """Run a flow once, however many ask for the same `key` at the same time.
+
+    The first to ask runs it; all who ask until it has ended get its result or its
+    exception. When the first is cancelled, the next one runs it instead.
+
+    Attributes:
+        key: what is being done; unique within one driver.
+        start: makes the flow; called by the one who runs it.
+    """
+
+    key: str
+    start: Callable[[], Flow[T]]
+
+
+@dataclass(frozen=True, slots=True)
+class Report(Effect[None]):
+    """Tell the operator: one line in the role's log, with fields of the allow-list only.
+
+    Attributes:
+        level: a level of `logging`, for example 30 for a warning.
+        event: what happened, in a few words.
+        fields: plain values, never a secret.
+    """
+
+    level: int
+    event: str
+    fields: Mapping[FieldName, str | int] = field(default_factory=dict[FieldName, "str | int"])

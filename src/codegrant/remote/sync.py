@@ -1,0 +1,208 @@
+"""The driver for threads: performs the effects of remote flows over httpx2. Layer: remote.
+
+A `SyncDriver` may be shared between threads and survives a fork: connections, TLS
+context and running flights belong to the process that made them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, Future
+from threading import Lock
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from codegrant.errors import TransportError, UsageError
+from codegrant.flow import Effect, RandomBytes, run
+from codegrant.http import Request, Response, Send
+from codegrant.remote import transport
+from codegrant.remote.effects import Report, SingleFlight
+from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
+from codegrant.remote.transport import MAX_BODY, HttpSettings
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx2
+
+__all__ = ["SyncDriver"]
+
+
+class _Process:
+    """What belongs to one process."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self.tls = transport.make_tls_context(settings)
+        self.http = _open(settings, self.tls)
+        self.lock = Lock()
+        self.flights: dict[str, Future[Any]] = {}
+
+
+class SyncDriver:
+    """Performs `Send`, `SingleFlight`, `RandomBytes` and `Report` in the calling thread.
+
+    Args:
+        settings: time limit, trust and log.
+    """
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        # By process id: what a forked child inherits stays here, untouched and unused.
+        self._processes: dict[int, _Process] = {}
+
+    def perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
+        """Carry out one effect and return its answer.
+
+        Raises:
+            TransportError: see `http.Send`.
+            UsageError: the effect is none of this driver's.
+        """
+        match effect:
+            case Send(request, guarded):
+                return self.send_guarded(request) if guarded else self.send(request)
+            case SingleFlight():
+                return self._once(effect)
+            case RandomBytes():
+                return os.urandom(effect.size)
+            case Report():
+                return transport.write_report(effect, self._settings)
+            case _:
+                raise UsageError(f"{type(effect).__name__} is no effect of this driver")
+
+    def pool(self) -> httpx2.Client:
+        """Return the connection pool of this process, made on first use."""
+        return self._process().http
+
+    def send(self, request: Request) -> Response:
+        """Send `request` and return the answer, whatever its status."""
+        headers = transport.outgoing_headers(request)
+        return self._exchange(self.pool(), request, request.url, headers, {})
+
+    def send_guarded(self, request: Request) -> Response:
+        """As `send`, to a public address only, over a connection of its own."""
+        import socket
+
+        host, port = check_guarded_url(request.url, allow_private=self._settings.allow_private)
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            raise transport.translate(error, request, self._settings) from None
+        addresses = judge_addresses(
+            host,
+            (str(entry[4][0]) for entry in found),
+            allow_private=self._settings.allow_private,
+        )
+        headers = transport.outgoing_headers(request, host=urlsplit(request.url).netloc)
+        # Pools tell connections apart by address: a shared one could hand out a connection
+        # whose certificate was checked for another name.
+        with _open(self._settings, self._process().tls, guarded=True) as http:
+            for address in addresses:
+                url = address_url(request.url, address, port)
+                try:
+                    return self._exchange(http, request, url, headers, {"sni_hostname": host})
+                except TransportError as error:
+                    if error.code != "connect_failed" or address == addresses[-1]:
+                        raise
+        raise AssertionError("there was an address")
+
+    def close(self) -> None:
+        """Close the connections of this process; a later request opens new ones."""
+        process = self._processes.pop(os.getpid(), None)
+        if process is not None:
+            process.http.close()
+
+    def _process(self) -> _Process:
+        pid = os.getpid()
+        process = self._processes.get(pid)
+        if process is None:
+            # No lock: a fork could leave it locked for ever. The loser of a race is unused.
+            process = self._processes.setdefault(pid, _Process(self._settings))
+        return process
+
+    def _exchange(
+        self,
+        http: httpx2.Client,
+        request: Request,
+        url: str,
+        headers: list[tuple[str, str]],
+        extensions: dict[str, str],
+    ) -> Response:
+        deadline = monotonic() + self._settings.timeout
+        try:
+            with http.stream(
+                request.method,
+                url,
+                content=request.body or None,
+                headers=headers,
+                extensions=extensions,
+                follow_redirects=False,
+            ) as answer:
+                chunks = self._bounded(request, answer.iter_raw(), deadline)
+                return transport.incoming(request, answer, chunks)
+        except TransportError:
+            raise
+        except Exception as error:  # noqa: BLE001 - every failure of the network has one type
+            raise transport.translate(error, request, self._settings) from None
+
+    def _bounded(
+        self, request: Request, chunks: Iterator[bytes], deadline: float
+    ) -> Iterator[bytes]:
+        size = 0
+        for chunk in chunks:
+            size += len(chunk)
+            if size > MAX_BODY:
+                raise transport.too_large(request)
+            if monotonic() > deadline:
+                raise transport.timed_out(request, self._settings)
+            yield chunk
+
+    def _once(self, effect: SingleFlight[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
+        process = self._process()
+        while True:
+            with process.lock:
+                flight = process.flights.get(effect.key)
+                leads = flight is None
+                if flight is None:
+                    flight = process.flights[effect.key] = Future()
+            if leads:
+                return self._lead(process, effect, flight)
+            try:
+                return flight.result()
+            except CancelledError:
+                continue  # the leader was interrupted: somebody else leads
+
+    def _lead(self, process: _Process, effect: SingleFlight[Any], flight: Future[Any]) -> Any:  # noqa: ANN401
+        try:
+            result = run(effect.start(), self.perform)
+        except Exception as error:
+            self._land(process, effect.key)
+            flight.set_exception(error)
+            raise
+        except BaseException:
+            self._land(process, effect.key)
+            flight.cancel()
+            raise
+        self._land(process, effect.key)
+        flight.set_result(result)
+        return result
+
+    @staticmethod
+    def _land(process: _Process, key: str) -> None:
+        with process.lock:
+            process.flights.pop(key, None)
+
+
+def _open(settings: HttpSettings, tls: ssl.SSLContext, *, guarded: bool = False) -> httpx2.Client:
+    """Return a new pool; a guarded one knows no proxy, which would resolve the name again."""
+    import httpx2
+
+    return httpx2.Client(
+        verify=tls,
+        trust_env=not guarded,
+        mounts={} if guarded else transport.loopback_mounts(),
+        timeout=transport.timeouts(settings),
+        cookies=transport.no_cookies(),
+        headers=transport.default_headers(),
+    )

@@ -1,0 +1,110 @@
+"""Bearer tokens: where they may stand in a request, and how one is refused. Layer: rules.
+
+RFC 6750; OAuth 2.1 §5.1, §5.2.
+"""
+
+from __future__ import annotations
+
+import re
+
+from codegrant.errors import OAuthError
+from codegrant.http import Headers, Request, Response
+from codegrant.messages.bearer import Challenge
+from codegrant.messages.json import build_json
+from codegrant.rules.error_text import clean_error_text
+
+__all__ = ["challenge_for", "read_bearer_token", "refuse_bearer"]
+
+MAXIMUM_TOKEN_LENGTH = 16_384
+
+# b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=". RFC 6750 §2.1.
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
+_IN_QUERY = re.compile(r"(?:^|&)access_token=")
+_IN_FORM = re.compile(rb"(?:^|&)access_token=")
+_FORM = "application/x-www-form-urlencoded"
+
+
+def read_bearer_token(request: Request) -> str:
+    """Return the access token of a request: of its `Authorization` header and nowhere else.
+
+    Args:
+        request: as received; its body is looked at only when it is a form.
+
+    Raises:
+        OAuthError: 401 without an error code, there are no credentials, or none of this
+            scheme; `invalid_request` (400), a token in the query or in a form, several
+            `Authorization` headers, or a token that is malformed or too long.
+
+    RFC 6750 §2, §3.1. Stricter: no token in a form, which OAuth 2.1 §5.1 makes optional.
+    """
+    if _IN_QUERY.search(request.query):
+        raise _bad_request("the access token must not stand in the query")
+    content_type = request.headers.get("content-type").partition(";")[0].strip().lower()
+    if content_type == _FORM and _IN_FORM.search(request.body):
+        raise _bad_request("the access token must not stand in the body")
+    lines = request.headers.get_all("authorization")
+    if len(lines) > 1:
+        raise _bad_request("there is more than one Authorization header")
+    scheme, _, rest = lines[0].partition(" ") if lines else ("", "", "")
+    if scheme.lower() != "bearer":
+        raise OAuthError("", reason="no credentials", status=401, stage="access_token")
+    if len(rest) > MAXIMUM_TOKEN_LENGTH:
+        raise _bad_request("the access token is too long")
+    token = rest.lstrip(" ")
+    if not _TOKEN.fullmatch(token):
+        raise _bad_request("the access token is malformed")
+    return token
+
+
+def challenge_for(error: OAuthError, *, realm: str = "") -> Challenge:
+    """Return the challenge that goes with a refusal.
+
+    An error without a code gives a challenge without one: the request had no credentials.
+    The fact `scope` of an `insufficient_scope` says what would do.
+
+    Args:
+        error: what the resource answers.
+        realm: a name for the protected space, or empty.
+
+    RFC 6750 §3, §3.1: values keep to its characters, and nothing of the request is among
+    them but what `error` has for everybody.
+    """
+    params: dict[str, str] = {}
+    if realm:
+        params["realm"] = clean_error_text(realm)
+    if error.error:
+        params["error"] = clean_error_text(error.error)
+        if error.description:
+            params["error_description"] = clean_error_text(error.description)
+    scope = error.facts.get("scope")
+    if error.error == "insufficient_scope" and scope:
+        params["scope"] = clean_error_text(str(scope))
+    return Challenge("Bearer", params)
+
+
+def refuse_bearer(error: OAuthError, *, realm: str = "") -> Response:
+    """Return the answer of a protected resource to a request that it refuses.
+
+    Args:
+        error: why; its fact `retry_after` (seconds) becomes a header.
+        realm: as `challenge_for`.
+
+    RFC 6750 §3.
+    """
+    pairs = [("cache-control", "no-store")]
+    if error.status < 500:
+        pairs.append(("www-authenticate", challenge_for(error, realm=realm).build()))
+    retry_after = error.facts.get("retry_after")
+    if retry_after is not None:
+        pairs.append(("retry-after", str(retry_after)))
+    if not error.error:
+        return Response(status=error.status, headers=Headers(pairs))
+    members = {"error": clean_error_text(error.error)}
+    if error.description:
+        members["error_description"] = clean_error_text(error.description)
+    pairs.append(("content-type", "application/json"))
+    return Response(status=error.status, headers=Headers(pairs), body=build_json(members))
+
+
+def _bad_request(description: str) -> OAuthError:
+    return OAuthError("invalid_request", description, stage="access_token")

@@ -1,0 +1,68 @@
+"""Whether a client may use a userinfo response. Layer: rules. OpenID Connect Core §5.3."""
+
+from __future__ import annotations
+
+from codegrant.errors import MessageError, ResponseRejected
+from codegrant.http import Response
+from codegrant.messages.userinfo import UserInfoResponse
+from codegrant.rules.answers import refuse_answer
+from codegrant.secret import same_secret
+
+__all__ = ["judge_userinfo_response"]
+
+
+def judge_userinfo_response(
+    response: Response,
+    *,
+    expected_subject: str | None,
+    allow_no_subject: bool = False,
+    endpoint: str = "",
+) -> UserInfoResponse:
+    """Return the userinfo response that an answer is, about the person who logged in.
+
+    Args:
+        response: of a userinfo endpoint.
+        expected_subject: `sub` of the ID token; None when the login had no ID token.
+        allow_no_subject: for plain OAuth 2, where an answer may be without `sub`; only
+            together with an `expected_subject` of None.
+        endpoint: the URL, for the errors.
+
+    Raises:
+        Refused: the answer is an OAuth error.
+        ResponseRejected: `redirect_refused`, `server_failed`, `not_json`,
+            `malformed_userinfo`, `signed_userinfo`, `sub_missing`, `sub_mismatch`: it is
+            about somebody else, and nothing of it may be used.
+
+    OpenID Connect Core §5.3.2, §5.3.4.
+    """
+
+    def rejected(message: str, code: str, hint: str = "") -> ResponseRejected:
+        facts = {"endpoint": endpoint} if endpoint else None
+        return ResponseRejected(message, code=code, stage="userinfo", hint=hint, facts=facts)
+
+    if response.status != 200:
+        raise refuse_answer(response, stage="userinfo", endpoint=endpoint)
+    content_type = response.headers.get("content-type").partition(";")[0].strip().lower()
+    if content_type == "application/jwt":
+        raise rejected(
+            "the userinfo response is signed",
+            "signed_userinfo",
+            "register the client without userinfo_signed_response_alg",
+        )
+    try:
+        userinfo = UserInfoResponse.parse(response.body)
+    except MessageError as error:
+        if not response.body.lstrip().startswith(b"{"):
+            raise refuse_answer(response, stage="userinfo", endpoint=endpoint) from None
+        raise rejected(
+            f"the userinfo response is malformed: {error.message}", "malformed_userinfo"
+        ) from None
+    if not userinfo.sub and not (allow_no_subject and expected_subject is None):
+        raise rejected("sub: the userinfo response has none", "sub_missing")
+    if expected_subject is not None and not same_secret(userinfo.sub, expected_subject):
+        raise rejected(
+            "sub: the userinfo response is about somebody else than the ID token",
+            "sub_mismatch",
+            "nothing of it was used; the access token may be another person's",
+        )
+    return userinfo

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from codegrant.errors import CodegrantError, MetadataRejected, TransportError
+from codegrant.http import Headers, Response
+from codegrant.remote.key_sets import RemoteKeySet
+from tests.support.mock_provider import public_jwk
+from tests.support.scripted import Script, json_response
+
+NOW = 1_800_000_000
+HOUR = 3600
+URI = "https://issuer.example/jwks"
+DOWN = TransportError("no connection", code="connect_failed")
+KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def published(*kids: str) -> Response:
+    return json_response({"keys": [public_jwk(KEY, kid) for kid in kids]})
+
+
+def test_keys_are_fetched_once_and_again_when_no_longer_fresh() -> None:
+    script, keys = Script({URI: published("a")}), RemoteKeySet(URI)
+    assert (keys.fetched_at, keys.fresh_until) == (0, 0)
+    for later, fetches in ((0, 1), (HOUR - 1, 1), (HOUR, 2)):
+        assert "a" in script.run(keys.find("a", NOW + later)).kids
+        assert len(script.sent) == fetches
+    assert (keys.fetched_at, keys.fresh_until) == (NOW + HOUR, NOW + 2 * HOUR)
+
+
+def test_a_new_kid_is_fetched_at_once() -> None:
+    script, keys = Script({URI: published("a")}), RemoteKeySet(URI)
+    script.run(keys.find("a", NOW))
+    script.answers[URI] = published("a", "b")
+    assert "b" in script.run(keys.find("b", NOW + 1)).kids
+    assert len(script.sent) == 2
+
+
+@pytest.mark.requirement("CL-META-03")
+def test_a_hundred_unknown_kids_cause_one_further_fetch_a_minute() -> None:
+    script, keys = Script({URI: published("a")}), RemoteKeySet(URI)
+    for n in range(100):
+        assert f"x{n}" not in script.run(keys.find(f"x{n}", NOW + n % 60)).kids
+        assert "a" in script.run(keys.find("a", NOW + n % 60)).kids
+    assert len(script.sent) == 2
+    script.answers[URI] = published("a", "b")
+    assert "b" in script.run(keys.find("b", NOW + 61)).kids
+    assert len(script.sent) == 3
+
+
+def test_a_token_without_kid_takes_the_copy_and_can_ask_for_a_newer_one() -> None:
+    script, keys = Script({URI: published("a")}), RemoteKeySet(URI)
+    for _ in range(3):
+        script.run(keys.find(None, NOW))
+    assert len(script.sent) == 1
+    for _ in range(3):
+        script.run(keys.refresh(NOW))
+    assert len(script.sent) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(DOWN, id="down"),
+        pytest.param(Response(status=503), id="503"),
+        pytest.param(Response(status=404), id="404"),
+        pytest.param(Response(status=200, body=b"<html>"), id="a page"),
+    ],
+)
+def test_old_keys_serve_through_an_outage(answer: Response | Exception) -> None:
+    script, keys = Script({URI: published("a")}), RemoteKeySet(URI)
+    script.run(keys.find("a", NOW))
+    script.answers[URI] = answer
+    for later in (HOUR, HOUR + 1, HOUR + 60):
+        assert "a" in script.run(keys.find("a", NOW + later)).kids
+    assert len(script.sent) == 3
+    assert [report.fields["endpoint"] for report in script.reports] == [URI, URI]
+    with pytest.raises(CodegrantError):
+        script.run(keys.find("a", NOW + 8 * 24 * HOUR))
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        pytest.param(DOWN, TransportError, id="down"),
+        pytest.param(Response(status=503), TransportError, id="503"),
+        pytest.param(Response(status=404), MetadataRejected, id="404"),
+        pytest.param(
+            Response(status=307, headers=Headers([("location", "https://evil.example/")])),
+            MetadataRejected,
+            id="redirect",
+        ),
+        pytest.param(Response(status=200, body=b"<html>"), MetadataRejected, id="a page"),
+        pytest.param(Response(status=200, body=b"[]"), MetadataRejected, id="no object"),
+        pytest.param(Response(status=200, body=b'{"keys": 1}'), MetadataRejected, id="no list"),
+        pytest.param(
+            Response(status=200, body=b'{"keys":[' + b"{}," * 100 + b"{}]}"),
+            MetadataRejected,
+            id="too many",
+        ),
+    ],
+)
+def test_without_a_copy_what_is_no_key_set_is_an_error(
+    answer: Response | Exception, kind: type[CodegrantError]
+) -> None:
+    script, keys = Script({URI: answer}), RemoteKeySet(URI)
+    with pytest.raises(kind):
+        script.run(keys.find("a", NOW))
+    assert script.urls == [URI]
+    script.answers[URI] = published("a")
+    assert "a" in script.run(keys.find("a", NOW)).kids
+
+
+def test_a_guarded_key_set_is_fetched_with_guard() -> None:
+    script = Script({URI: published("a")})
+    script.run(RemoteKeySet(URI, guarded=True).find("a", NOW))
+    assert script.sent[0].guarded

@@ -1,0 +1,69 @@
+"""`codegrant`: the public names, imported on first use."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import codegrant
+
+
+def run_python(code: str) -> str:
+    """Return what `code` prints in an interpreter of its own."""
+    command = [sys.executable, "-W", "error", "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_importing_the_package_imports_almost_nothing() -> None:
+    added = run_python(
+        "import sys; before = set(sys.modules); import codegrant; "
+        "print(*sorted(set(sys.modules) - before))"
+    )
+    assert {name.partition(".")[0] for name in added.split()} <= {
+        "codegrant",
+        "importlib",
+        "warnings",
+    }
+    assert "codegrant." not in added
+
+
+@pytest.mark.parametrize("name", codegrant.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    assert getattr(codegrant, name) is not None
+
+
+def test_a_name_is_imported_once_and_kept() -> None:
+    loaded = run_python(
+        "import codegrant; before = 'Secret' in vars(codegrant); codegrant.Secret; "
+        "print(before, 'Secret' in vars(codegrant))"
+    )
+    assert loaded == "False True"
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Clientt'"):
+        codegrant.__getattr__("Clientt")
+
+
+def test_the_listing_has_every_public_name() -> None:
+    assert set(codegrant.__all__) <= set(dir(codegrant))
+
+
+def test_checkers_see_the_same_names_as_programs() -> None:
+    source = Path(codegrant.__file__).read_text(encoding="utf-8")
+    block = next(node for node in ast.parse(source).body if isinstance(node, ast.If))
+    seen = {a.name for node in block.body if isinstance(node, ast.ImportFrom) for a in node.names}
+    homes = {
+        alias.name: node.module
+        for node in block.body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+    assert seen == set(codegrant.__all__) - {"__version__"}
+    assert all(
+        codegrant._HOMES.get(name, "codegrant.errors") == home for name, home in homes.items()
+    )
