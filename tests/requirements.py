@@ -508,7 +508,7 @@ OPEN = _expand(
         "AS-PKCE": "01-10",
         "AS-CODE": "01-09",
         "AS-TOK": "01-13",
-        "AS-CA": "01-17",
+        "AS-CA": "01-09 11-17",
         "AS-SCP": "01-05",
         "AS-RT": "01-12",
         "AS-CC": "01-04",
@@ -516,7 +516,7 @@ OPEN = _expand(
         "AS-INT": "01-08",
         "AS-OIDC": "01-21",
         "AS-UI": "01-10",
-        "AS-AUTHN": "01-14",
+        "AS-AUTHN": "14",
         "AS-JWK": "01-05",
         "AS-JAT": "01-06",
         "AS-LO": "01-05",
@@ -543,8 +543,7 @@ OPEN = _expand(
         "RS-DPOP": "01-06",
         "RS-PRM": "01-03",
         "CO-JOSE": "07",
-        "CO-SEC": "03-05",
-        "CO-HTTP": "03-06",
+        "CO-HTTP": "04-05",
         "CO-LOG": "01-03",
     }
 )

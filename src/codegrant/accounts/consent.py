@@ -1,0 +1,131 @@
+"""The consent page: may this application have what it asks for? Layer: accounts, no I/O.
+
+What is allowed is the stored transaction, never what a form says. The form's `csrf` covers
+the scope and the address that were on the page, so that an answer to an older page counts
+for nothing.
+"""
+
+from __future__ import annotations
+
+from codegrant.accounts.effects import FindAccountBySubject, SaveConsent
+from codegrant.accounts.pages.render import Form, Pages
+from codegrant.accounts.records import Session
+from codegrant.accounts.sessions import authentication_of, end_session, find_session
+from codegrant.errors import OAuthError
+from codegrant.flow import Flow, ask
+from codegrant.http import Request, Response
+from codegrant.rules.scope import format_scope
+from codegrant.server.answers import redirect
+from codegrant.server.authorization_request import CheckedAuthorization
+from codegrant.server.effects import Emit
+from codegrant.server.events import Event
+from codegrant.server.forms import parse_form, parse_query
+from codegrant.server.interaction import (
+    BoundTransaction,
+    NeedConsent,
+    answer_step,
+    approve,
+    bind_transaction,
+    next_step,
+    refuse,
+    remembers_consent,
+)
+from codegrant.server.server import AuthorizationServer
+
+__all__ = ["answer_consent", "show_consent"]
+
+MAX_QUERY_BYTES = 1024
+MAX_FORM_BYTES = 16_384
+
+
+def show_consent(
+    server: AuthorizationServer, pages: Pages, request: Request, now: int
+) -> Flow[Response]:
+    """Return the consent page of a transaction, or what comes next when it is not needed.
+
+    Raises:
+        OAuthError, MessageError: no transaction that this browser may go on with.
+
+    OIDC Core §3.1.2.4.
+    """
+    query = parse_query(request, max_bytes=MAX_QUERY_BYTES)
+    bound = yield from bind_transaction(server, request, query.single("transaction"), now)
+    session = yield from find_session(server.policy, request, now)
+    authentication = None if session is None else authentication_of(session)
+    step = yield from next_step(server, bound, authentication, now)
+    if session is None or not isinstance(step, NeedConsent):
+        return answer_step(server, bound, step)
+    account = yield from ask(FindAccountBySubject(session.subject))
+    checked, client = bound.checked, bound.checked.client
+    return pages.consent(
+        Form(transaction=bound.id, csrf=bound.csrf(_page_of(checked), session.sid)),
+        client_name=client.client_name or client.client_id,
+        person="" if account is None else account.name or account.username,
+        scope=checked.scope,
+        redirect_uri=checked.redirect_uri,
+        resource="" if checked.audience == server.policy.issuer else checked.audience,
+        remembered=remembers_consent(checked),
+        cookies=bound.cookies_to_set,
+    )
+
+
+def answer_consent(server: AuthorizationServer, request: Request, now: int) -> Flow[Response]:
+    """Return the answer to the consent form: a 303, to the client unless a login is missing.
+
+    Checked in this order: the transaction is open and this browser's, somebody is logged
+    in, the form is the page that this session was shown for this very request.
+
+    Raises:
+        OAuthError, MessageError: the form is malformed, or is not the page's.
+
+    RFC 6749 §10.2, §10.12; OIDC Core §3.1.2.4.
+    """
+    form = parse_form(request, max_bytes=MAX_FORM_BYTES)
+    bound = yield from bind_transaction(server, request, form.single("transaction"), now)
+    session = yield from find_session(server.policy, request, now)
+    if session is None:
+        return _to_login(server, bound)
+    bound.check_csrf(form.single("csrf"), _page_of(bound.checked), session.sid)
+    match form.single("decision"):
+        case "allow":
+            return (yield from _allow(server, bound, session, now))
+        case "deny":
+            denied = OAuthError("access_denied", "the person did not allow it")
+            return (yield from refuse(server, bound, denied, now))
+        case "switch":
+            cookie = yield from end_session(server.policy, session, now)
+            return _to_login(server, bound, (cookie,))
+        case _:
+            raise OAuthError(
+                "invalid_request", "the form says neither allow nor deny", redirectable=False
+            )
+
+
+def _allow(
+    server: AuthorizationServer, bound: BoundTransaction, session: Session, now: int
+) -> Flow[Response]:
+    """Remember the consent where that is allowed (D16), and go on to the client."""
+    checked = bound.checked
+    scope, client_id = frozenset(checked.scope), checked.client.client_id
+    answer = yield from approve(server, bound, authentication_of(session), scope, now)
+    if remembers_consent(checked):
+        yield from ask(SaveConsent(session.subject, client_id, scope, now))
+    facts = {
+        "client_id": client_id,
+        "subject": session.subject,
+        "scope": format_scope(checked.scope),
+    }
+    yield from ask(Emit(Event("consent_given", now, facts)))
+    return answer
+
+
+def _page_of(checked: CheckedAuthorization) -> str:
+    """Return what a consent page is about, as the name its form is bound to."""
+    return "\0".join(("consent", checked.redirect_uri, checked.audience, *checked.scope))
+
+
+def _to_login(
+    server: AuthorizationServer, bound: BoundTransaction, cookies: tuple[str, ...] = ()
+) -> Response:
+    """Return the way to the login page of the same transaction."""
+    return redirect(server.policy.endpoint(f"login?transaction={bound.id}"), cookies)

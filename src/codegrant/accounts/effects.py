@@ -1,0 +1,184 @@
+"""What people's accounts ask of the store and of the password hasher. Layer: accounts, no I/O.
+
+Every effect on the store is one atomic step: it happens whole or not at all, and a writing
+effect is durable before its answer comes back. Nothing about people is ever cached: a
+disabled person is out with the next request. All of them may raise StoreError inside the
+flow. `stores/` performs them, `hashing` the last two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from codegrant.accounts.records import Account, Session
+from codegrant.flow import Effect
+from codegrant.secret import Secret
+
+__all__ = [
+    "AddAccount",
+    "EndSession",
+    "EndSessionsOf",
+    "FindAccount",
+    "FindAccountBySubject",
+    "FindConsent",
+    "FindSession",
+    "HashPassword",
+    "ListAccounts",
+    "ReplacePassword",
+    "SaveConsent",
+    "SaveSession",
+    "TouchSession",
+    "UpdateAccount",
+    "VerifyPassword",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FindAccount(Effect[Account | None]):
+    """The account with this username key, disabled ones included."""
+
+    username_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindAccountBySubject(Effect[Account | None]):
+    """The account with this `sub`, disabled ones included."""
+
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListAccounts(Effect[tuple[Account, ...]]):
+    """Every account, by username key."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddAccount(Effect[bool]):
+    """Store a new account. False, and nothing stored, when its username key is taken."""
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateAccount(Effect[bool]):
+    """Store all of an account but its password hash, found by its `sub`.
+
+    False, and nothing stored, when there is none or the username key is another's. An
+    account that is stored disabled loses its sessions in the same step.
+    """
+
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class ReplacePassword(Effect[bool]):
+    """Store a new password hash; end the person's sessions and revoke their grants with it.
+
+    Whoever knew the old password keeps nothing. False when there is no such account.
+    """
+
+    subject: str
+    password_hash: str
+    now: int
+
+    def __repr__(self) -> str:
+        return f"ReplacePassword({self.subject!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class SaveSession(Effect[bool]):
+    """Store a new session and delete, in the same step, the one it replaces.
+
+    False, and nothing stored or deleted, unless the person is enabled and their password
+    hash is still the one that was verified: a password that is changed or an account that
+    is disabled during a login wins.
+
+    Attributes:
+        session: the new one.
+        verified_hash: the PHC text the presented password was verified against.
+        replaces: digest of the browser's session until now, or None.
+    """
+
+    session: Session
+    verified_hash: str
+    replaces: bytes | None = None
+
+    def __repr__(self) -> str:
+        return f"SaveSession({self.session.sid!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class FindSession(Effect[Session | None]):
+    """The session with this digest, while it is alive.
+
+    That is: its person is enabled, `now < expires_at`, and `seen_at > idle_since`.
+    """
+
+    digest: bytes
+    now: int
+    idle_since: int
+
+
+@dataclass(frozen=True, slots=True)
+class TouchSession(Effect[None]):
+    """Move `seen_at` forward to `now`; nothing when the session has ended."""
+
+    digest: bytes
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession(Effect[bool]):
+    """Delete a session. True when there was one."""
+
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EndSessionsOf(Effect[int]):
+    """Delete every session of a person; how many there were."""
+
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class FindConsent(Effect[frozenset[str] | None]):
+    """The scope that the person agreed to for this client and that is remembered, or None."""
+
+    subject: str
+    client_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SaveConsent(Effect[None]):
+    """Remember that the person agreed; what was remembered before is kept (the union)."""
+
+    subject: str
+    client_id: str
+    scope: frozenset[str]
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class HashPassword(Effect[str]):
+    """The Argon2id PHC text of a password that `accounts.credentials` has read."""
+
+    password: Secret
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyPassword(Effect[bool]):
+    """Whether a normalised password opens `password_hash`.
+
+    An empty `password_hash` (unknown person, no password) takes the same time as any other
+    and is never opened.
+
+    Raises (inside the flow):
+        StoreError: `store_busy` when too many wait already.
+    """
+
+    password: Secret
+    password_hash: str
+
+    def __repr__(self) -> str:
+        return "VerifyPassword(***)"

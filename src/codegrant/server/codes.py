@@ -1,0 +1,99 @@
+"""Issuing an authorization code. Layer: server, no I/O."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+from typing import TYPE_CHECKING
+
+from codegrant.errors import OAuthError
+from codegrant.flow import Flow, RandomBytes, ask
+from codegrant.rules.redirect_uri import add_to_query
+from codegrant.rules.scope import format_scope
+from codegrant.secret import digest_of
+from codegrant.server.authorization_request import CheckedAuthorization
+from codegrant.server.effects import Emit, SaveCode
+from codegrant.server.events import Event
+from codegrant.server.host import Authentication
+from codegrant.server.records import CodeRecord, GrantRecord
+
+if TYPE_CHECKING:
+    from codegrant.server.server import AuthorizationServer
+
+__all__ = ["issue_code", "random_text", "transaction_ended"]
+
+
+def transaction_ended() -> OAuthError:
+    """Return the error for a transaction that has expired or was used."""
+    return OAuthError(
+        "invalid_request",
+        "this sign-in has expired or is finished; start again at the application",
+        redirectable=False,
+    )
+
+
+def random_text(data: bytes) -> str:
+    """Return random bytes as unpadded base64url."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def issue_code(
+    server: AuthorizationServer,
+    checked: CheckedAuthorization,
+    authentication: Authentication,
+    scope: tuple[str, ...],
+    now: int,
+    *,
+    transaction_digest: bytes | None = None,
+    browser_digest: bytes | None = None,
+) -> Flow[str]:
+    """Return where to send the browser: the client's redirect URI with a fresh code.
+
+    Raises:
+        OAuthError: the transaction that it should end is no longer open; not redirectable.
+
+    RFC 6749 §4.1.2; RFC 9207 §2.
+    """
+    entropy = yield from ask(RandomBytes(48))
+    code, grant_id = random_text(entropy[:32]), random_text(entropy[32:])
+    client, request = checked.client, checked.request
+    grant = GrantRecord(
+        grant_id=grant_id,
+        client_id=client.client_id,
+        subject=authentication.subject,
+        scope=scope,
+        audience=checked.audience,
+        auth_time=authentication.auth_time,
+        amr=authentication.amr,
+        acr=authentication.acr,
+        sid=authentication.sid,
+        created_at=now,
+    )
+    record = CodeRecord(
+        digest=digest_of(code),
+        grant_id=grant_id,
+        client_id=client.client_id,
+        redirect_uri=checked.redirect_uri,
+        redirect_uri_sent=checked.redirect_uri_sent,
+        code_challenge=request.code_challenge or "",
+        nonce=request.nonce or "",
+        requested_scope=checked.requested_scope,
+        created_at=now,
+        expires_at=now + server.policy.code_lifetime,
+        claims=request.claims or "",
+        auth_time_requested=checked.max_age is not None or "auth_time" in checked.claims.id_token,
+    )
+    if not (yield from ask(SaveCode(grant, record, transaction_digest, browser_digest))):
+        raise transaction_ended()
+    facts = {
+        "client_id": client.client_id,
+        "subject": authentication.subject,
+        "grant_id": grant_id,
+        "scope": format_scope(scope),
+        "audience": checked.audience,
+    }
+    yield from ask(Emit(Event("authorization_granted", now, facts)))
+    pairs = [("code", code)]
+    if request.state is not None:
+        pairs.append(("state", request.state))
+    pairs.append(("iss", server.policy.issuer))
+    return add_to_query(checked.redirect_uri, pairs)

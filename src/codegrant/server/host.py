@@ -1,0 +1,53 @@
+"""What the application that has the people answers: `Host`. Layer: server, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from codegrant.errors import OAuthError
+from codegrant.flow import Flow
+from codegrant.http import Request, Response
+from codegrant.server.answers import plain_error_page
+from codegrant.server.records import Person
+
+__all__ = ["Authentication", "Host"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authentication:
+    """Who is logged in in a browser, and how that came about.
+
+    Attributes:
+        subject: the person's `sub`.
+        auth_time: epoch seconds of the login itself.
+        amr: methods, RFC 8176 names.
+        acr: authentication context class reached; usually empty.
+        sid: public id of the browser session, new with every login.
+    """
+
+    subject: str
+    auth_time: int
+    amr: tuple[str, ...] = ()
+    acr: str = ""
+    sid: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    """What the application that has the people answers.
+
+    Attributes:
+        find_authentication: `(request, now)`: who is logged in in this browser; None for
+            nobody, an ended session or a disabled person.
+        find_consent: `(subject, client_id)`: the scope that the person agreed to and that
+            is remembered, or None.
+        find_person: `(subject)`: the person as they are now, or None.
+        error_page: `(error, request)`: a page for a request that may not be redirected.
+            Its status is `error.status`.
+    """
+
+    find_authentication: Callable[[Request, int], Flow[Authentication | None]]
+    find_consent: Callable[[str, str], Flow[frozenset[str] | None]]
+    find_person: Callable[[str], Flow[Person | None]]
+    error_page: Callable[[OAuthError, Request], Response] = plain_error_page

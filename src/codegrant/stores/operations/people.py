@@ -1,0 +1,118 @@
+"""What the effects on accounts, browser sessions and consents mean. Layer: stores, no I/O."""
+
+from __future__ import annotations
+
+from codegrant.accounts import effects as accounts
+from codegrant.accounts.records import Account, Session
+from codegrant.flow import Flow
+from codegrant.stores.statements import execute, load_statements, matched
+from codegrant.stores.translation import ACCOUNT, SESSION, names_of, text_of
+
+_SQL = load_statements("accounts")
+
+
+def find_account(effect: accounts.FindAccount) -> Flow[Account | None]:
+    """Return the account with this username key."""
+    return ACCOUNT.find(_SQL["find_account"], username_key=effect.username_key)
+
+
+def find_account_by_subject(effect: accounts.FindAccountBySubject) -> Flow[Account | None]:
+    """Return the account with this subject."""
+    return ACCOUNT.find(_SQL["find_account_by_subject"], subject=effect.subject)
+
+
+def list_accounts(_effect: accounts.ListAccounts) -> Flow[tuple[Account, ...]]:
+    """Return every account."""
+    return ACCOUNT.find_all(_SQL["list_accounts"])
+
+
+def add_account(effect: accounts.AddAccount) -> Flow[bool]:
+    """Insert an account unless its username key is taken."""
+    return matched(_SQL["add_account"], **ACCOUNT.parameters(effect.account))
+
+
+def update_account(effect: accounts.UpdateAccount) -> Flow[bool]:
+    """Update all of an account but its password; a disabled person is logged out."""
+    account = effect.account
+    if not (yield from matched(_SQL["update_account"], **ACCOUNT.parameters(account))):
+        return False
+    if not account.enabled:
+        yield from execute(_SQL["end_sessions_of"], subject=account.subject)
+    return True
+
+
+def replace_password(effect: accounts.ReplacePassword) -> Flow[bool]:
+    """Replace a password; sessions end and grants are revoked."""
+    replaced = yield from matched(
+        _SQL["replace_password"],
+        subject=effect.subject,
+        password_hash=effect.password_hash,
+        now=effect.now,
+    )
+    if not replaced:
+        return False
+    yield from execute(_SQL["end_sessions_of"], subject=effect.subject)
+    yield from execute(_SQL["revoke_grants_of_subject"], subject=effect.subject, now=effect.now)
+    return True
+
+
+def save_session(effect: accounts.SaveSession) -> Flow[bool]:
+    """Insert a session of an enabled person whose password still stands; end the one before."""
+    saved = yield from matched(
+        _SQL["save_session"],
+        **SESSION.parameters(effect.session),
+        verified_hash=effect.verified_hash,
+    )
+    if not saved:
+        return False
+    if effect.replaces is not None:
+        yield from execute(_SQL["end_session"], digest=effect.replaces)
+    return True
+
+
+def find_session(effect: accounts.FindSession) -> Flow[Session | None]:
+    """Return a session that holds, of a person who is enabled."""
+    return SESSION.find(
+        _SQL["find_session"],
+        digest=effect.digest,
+        now=effect.now,
+        idle_since=effect.idle_since,
+    )
+
+
+def touch_session(effect: accounts.TouchSession) -> Flow[None]:
+    """Note that a session was used."""
+    yield from execute(_SQL["touch_session"], digest=effect.digest, now=effect.now)
+
+
+def end_session(effect: accounts.EndSession) -> Flow[bool]:
+    """Delete a session."""
+    return matched(_SQL["end_session"], digest=effect.digest)
+
+
+def end_sessions_of(effect: accounts.EndSessionsOf) -> Flow[int]:
+    """Delete every session of a person."""
+    return len((yield from execute(_SQL["end_sessions_of"], subject=effect.subject)))
+
+
+def find_consent(effect: accounts.FindConsent) -> Flow[frozenset[str] | None]:
+    """Return the scope that a person agreed to for a client."""
+    return _consent(effect.subject, effect.client_id)
+
+
+def save_consent(effect: accounts.SaveConsent) -> Flow[None]:
+    """Add a scope to what a person agreed to for a client."""
+    before = yield from _consent(effect.subject, effect.client_id)
+    yield from execute(
+        _SQL["save_consent"],
+        subject=effect.subject,
+        client_id=effect.client_id,
+        scope=text_of(sorted(effect.scope | (before or frozenset()))),
+        now=effect.now,
+    )
+
+
+def _consent(subject: str, client_id: str) -> Flow[frozenset[str] | None]:
+    """Return the remembered scope, or None."""
+    found = yield from execute(_SQL["find_consent"], subject=subject, client_id=client_id)
+    return frozenset(names_of(found[0][0])) if found else None

@@ -1,0 +1,41 @@
+-- Authorization requests that wait for a person.
+
+-- name: save_transaction
+INSERT INTO transactions (
+    digest, client_id, request, source, created_at, expires_at, browser_digest, login_sid
+)
+VALUES (
+    :digest, :client_id, :request, :source, :created_at, :expires_at, :browser_digest, :login_sid
+);
+
+-- Of the unbound ones of a source, those beyond the newest :limit.
+-- name: drop_oldest_transactions
+DELETE FROM transactions
+WHERE serial IN (
+    SELECT serial FROM transactions
+    WHERE source = :source AND browser_digest IS NULL
+    ORDER BY serial DESC
+    LIMIT 1000 OFFSET :limit
+);
+
+-- name: find_transaction
+SELECT digest, client_id, request, source, created_at, expires_at, browser_digest, login_sid
+FROM transactions
+WHERE digest = :digest AND expires_at > :now;
+
+-- name: bind_transaction
+UPDATE transactions
+SET browser_digest = :browser_digest
+WHERE digest = :digest AND browser_digest IS NULL AND expires_at > :now
+RETURNING serial;
+
+-- name: record_login
+UPDATE transactions
+SET login_sid = :sid
+WHERE digest = :digest AND browser_digest = :browser_digest AND expires_at > :now
+RETURNING serial;
+
+-- name: finish_transaction
+DELETE FROM transactions
+WHERE digest = :digest AND browser_digest = :browser_digest AND expires_at > :now
+RETURNING serial;

@@ -1,0 +1,86 @@
+"""`stores.operations.transactions`: one browser per transaction, a bounded number per source."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from codegrant.secret import digest_of
+from codegrant.server.effects import (
+    BindTransaction,
+    FindTransaction,
+    FinishTransaction,
+    RecordLogin,
+    SaveTransaction,
+)
+from codegrant.server.records import Transaction
+from codegrant.stores.sqlite import SqliteStore
+from tests.unit.stores.examples import BROWSER, NOW, OTHER_BROWSER, transaction
+
+LATE = NOW + 600
+
+
+def find(store: SqliteStore, text: str) -> Transaction | None:
+    return store.perform(FindTransaction(digest_of(text), NOW))
+
+
+def test_a_transaction_comes_back_until_it_expires(store: SqliteStore) -> None:
+    waiting = transaction()
+    store.perform(SaveTransaction(waiting))
+    assert store.perform(FindTransaction(waiting.digest, LATE - 1)) == waiting
+    assert store.perform(FindTransaction(waiting.digest, LATE)) is None
+    assert find(store, "another") is None
+
+
+def test_only_the_first_browser_binds_a_transaction(store: SqliteStore) -> None:
+    waiting = transaction()
+    store.perform(SaveTransaction(waiting))
+    assert not store.perform(BindTransaction(waiting.digest, BROWSER, LATE))
+    assert store.perform(BindTransaction(waiting.digest, BROWSER, NOW))
+    assert not store.perform(BindTransaction(waiting.digest, OTHER_BROWSER, NOW))
+    assert not store.perform(BindTransaction(waiting.digest, BROWSER, NOW))
+    assert find(store, "transaction") == replace(waiting, browser_digest=BROWSER)
+    assert not store.perform(BindTransaction(digest_of("another"), BROWSER, NOW))
+
+
+def test_a_login_is_recorded_by_the_bound_browser_alone(store: SqliteStore) -> None:
+    waiting = transaction()
+    store.perform(SaveTransaction(waiting))
+    assert not store.perform(RecordLogin(waiting.digest, BROWSER, "sid-1", NOW))
+    store.perform(BindTransaction(waiting.digest, BROWSER, NOW))
+    assert not store.perform(RecordLogin(waiting.digest, OTHER_BROWSER, "sid-2", NOW))
+    assert not store.perform(RecordLogin(waiting.digest, BROWSER, "sid-3", LATE))
+    assert store.perform(RecordLogin(waiting.digest, BROWSER, "sid-4", NOW))
+    bound = replace(waiting, browser_digest=BROWSER, login_sid="sid-4")
+    assert find(store, "transaction") == bound
+
+
+def test_a_transaction_is_finished_once_by_the_bound_browser(store: SqliteStore) -> None:
+    waiting = transaction()
+    store.perform(SaveTransaction(waiting))
+    assert not store.perform(FinishTransaction(waiting.digest, BROWSER, NOW))
+    store.perform(BindTransaction(waiting.digest, BROWSER, NOW))
+    assert not store.perform(FinishTransaction(waiting.digest, OTHER_BROWSER, NOW))
+    assert not store.perform(FinishTransaction(waiting.digest, BROWSER, LATE))
+    assert store.perform(FinishTransaction(waiting.digest, BROWSER, NOW))
+    assert not store.perform(FinishTransaction(waiting.digest, BROWSER, NOW))
+    assert find(store, "transaction") is None
+
+
+def test_the_oldest_unbound_ones_of_a_source_make_room(store: SqliteStore) -> None:
+    store.perform(SaveTransaction(transaction("bound")))
+    store.perform(BindTransaction(digest_of("bound"), BROWSER, NOW))
+    store.perform(SaveTransaction(transaction("elsewhere", source="192.0.2.2")))
+    for number in range(5):  # all in one second: the order of arrival counts
+        store.perform(SaveTransaction(transaction(f"flood {number}"), limit=3))
+    left = [number for number in range(5) if find(store, f"flood {number}") is not None]
+    assert left == [2, 3, 4]
+    assert find(store, "bound") is not None
+    assert find(store, "elsewhere") is not None
+
+
+def test_a_lower_limit_clears_what_a_higher_one_let_in(store: SqliteStore) -> None:
+    for number in range(20):
+        store.perform(SaveTransaction(transaction(f"flood {number}")))
+    store.perform(SaveTransaction(transaction("last"), limit=1))
+    assert [number for number in range(20) if find(store, f"flood {number}") is not None] == []
+    assert find(store, "last") is not None
