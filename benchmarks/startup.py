@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/startup.py
 
-Imports are given over bare Python. A row over its budget makes the exit status 1.
+Imports are given over bare Python. A row over its budget makes the exit status 1; the
+budget of `Client` counts from what httpx2 alone takes.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Row(NamedTuple):
     measure: Callable[[], float]
     over_bare: bool = False
     budget: float | None = None
+    budget_counts_from: str = ""
 
 
 def time_python(code: str) -> float:
@@ -70,6 +72,8 @@ ROWS = (
         "from codegrant import Client",
         lambda: time_python("from codegrant import Client"),
         over_bare=True,
+        budget=0.060,
+        budget_counts_from="import httpx2",
     ),
     Row("codegrant --help", time_help, budget=0.150),
     Row("codegrant serve, first answer", time_serve, budget=1.0),
@@ -81,16 +85,20 @@ def main() -> int:
     for row in ROWS:  # once for the caches of the disk
         row.measure()
     # In turns, so that a slow moment of the machine falls on all rows alike.
-    turns = [[row.measure() for row in ROWS] for _ in range(RUNS)]
-    bare = median(turn[0] for turn in turns)
+    turns = [{row.name: row.measure() for row in ROWS} for _ in range(RUNS)]
+    medians = {row.name: median(turn[row.name] for turn in turns) for row in ROWS}
+    bare = medians["bare Python"]
     exceeded = False
     print(f"{'median of ' + str(RUNS):32}{'ms':>8}{'budget':>10}")
-    for position, row in enumerate(ROWS):
-        taken = median(turn[position] for turn in turns) - (bare if row.over_bare else 0)
-        over = row.budget is not None and taken > row.budget
+    for row in ROWS:
+        taken = medians[row.name] - (bare if row.over_bare else 0)
+        budget = row.budget
+        if budget is not None and row.budget_counts_from:
+            budget += medians[row.budget_counts_from] - bare
+        over = budget is not None and taken > budget
         exceeded |= over
-        budget = "-" if row.budget is None else f"{row.budget * 1000:.0f}"
-        print(f"{row.name:32}{taken * 1000:8.1f}{budget:>10}{'  exceeded' if over else ''}")
+        allowed = "-" if budget is None else f"{budget * 1000:.0f}"
+        print(f"{row.name:32}{taken * 1000:8.1f}{allowed:>10}{'  exceeded' if over else ''}")
     return int(exceeded)
 
 

@@ -40,7 +40,7 @@ class RandomBytes(Effect[bytes]):
     __slots__ = ("size",)
 
     def __init__(self, size: int = 32) -> None:
-        self.size = size
+        self.size: int = size
 
 
 def ask(effect: Effect[T]) -> Flow[T]:

@@ -87,6 +87,9 @@ class MemoryStore:
     resources: dict[str, ResourceRecord] = field(default_factory=dict[str, ResourceRecord])
     keys: tuple[KeyRecord, ...] = ()
     transactions: dict[bytes, Transaction] = field(default_factory=dict[bytes, Transaction])
+    ends: dict[bytes, effects.TransactionEnd] = field(
+        default_factory=dict[bytes, effects.TransactionEnd]
+    )
     grants: dict[str, GrantRecord] = field(default_factory=dict[str, GrantRecord])
     codes: dict[bytes, CodeRecord] = field(default_factory=dict[bytes, CodeRecord])
     consumed: set[bytes] = field(default_factory=set[bytes])
@@ -151,14 +154,24 @@ class MemoryStore:
         return found is not None
 
     def on_finish_transaction(self, effect: effects.FinishTransaction) -> bool:
-        found = self._open(effect.digest, effect.browser_digest)
-        return found is not None and self.transactions.pop(effect.digest) is found
+        return self._end(effect.end)
+
+    def _end(self, end: effects.TransactionEnd) -> bool:
+        if self._open(end.digest, end.browser_digest) is None:
+            return False
+        del self.transactions[end.digest]
+        self.ends[end.digest] = end
+        return True
+
+    def on_find_answer(self, effect: effects.FindAnswer) -> str | None:
+        end = self.ends.get(effect.digest)
+        if end is None or end.browser_digest != effect.browser_digest:
+            return None
+        return end.sealed_answer if effect.now < end.answer_until else None
 
     def on_save_code(self, effect: effects.SaveCode) -> bool:
-        if effect.transaction_digest is not None:
-            if self._open(effect.transaction_digest, effect.browser_digest) is None:
-                return False
-            del self.transactions[effect.transaction_digest]
+        if effect.end is not None and not self._end(effect.end):
+            return False
         self.grants[effect.grant.grant_id] = effect.grant
         self.codes[effect.code.digest] = effect.code
         return True

@@ -320,6 +320,26 @@ def test_several_resources_are_several_parameters(app: Application) -> None:
     assert parse_qs(urlsplit(url).query)["resource"] == ["https://a.example", "https://b.example"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "repeated"),
+    [
+        pytest.param("https://a.example", "https://a.example", id="one"),
+        pytest.param((), None, id="none"),
+        # An access token is for one API, and the client does not know which to choose.
+        pytest.param(["https://a.example", "https://b.example"], None, id="two"),
+    ],
+)
+def test_the_resource_is_repeated_in_the_token_request(
+    app: Application, provider: MockProvider, asked: str | list[str], repeated: str | None
+) -> None:
+    login = app.start(resource=asked)
+    reopened = PendingLogin.open(login.seal(RING), RING)
+    assert reopened.resource == login.resource
+    app.finish(provider.authorize(login.url), reopened)
+    (request,) = (request for request in provider.received if request.path == "/token")
+    assert request.form.get("resource") == repeated
+
+
 def test_the_query_of_the_authorization_endpoint_stays(
     app: Application, provider: MockProvider
 ) -> None:

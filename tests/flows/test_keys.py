@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from codegrant.errors import StoreError
+from codegrant.errors import StoreError, TokenRejected
 from codegrant.jose import KeySet, sign_jwt
 from codegrant.sealing import KeyRing
 from codegrant.server.keys import SigningKeys, make_key, open_key, rotate_key
@@ -86,6 +86,30 @@ def test_keys_are_read_again_after_five_seconds_and_parsed_once(bench: Bench) ->
     assert len(second.key_set.keys) == 3
     assert bench.run(keys.signer("ES256", NOW + 5)) is signer
     assert bench.store.asked.count("LoadKeys") == 2
+
+
+def test_a_key_that_another_process_has_just_made_is_known_at_once(bench: Bench) -> None:
+    keys = bench.server.keys
+    bench.run(keys.published(NOW))
+    made = make_key(KEY_RING, "EdDSA", NOW)
+    token = sign_jwt(open_key(KEY_RING, made), {"iss": ISSUER}, typ="JWT")
+    with pytest.raises(TokenRejected) as unknown:
+        bench.run(keys.verify(token, NOW))
+    assert unknown.value.code == "unknown_key"
+    bench.store.keys = (*bench.store.keys, made)
+    assert bench.run(keys.verify(token, NOW)).kid == made.kid
+    # From now on it is known; only what is not costs another look.
+    asked = bench.store.asked.count("LoadKeys")
+    bench.run(keys.verify(token, NOW + 1))
+    assert bench.store.asked.count("LoadKeys") == asked
+
+
+def test_the_key_set_is_never_older_than_the_answer(bench: Bench) -> None:
+    before = document(bench.send("GET", "/jwks"))["keys"]
+    made = make_key(KEY_RING, "PS256", NOW)
+    bench.store.keys = (*bench.store.keys, made)
+    after = document(bench.send("GET", "/jwks"))["keys"]
+    assert [key["kid"] for key in after if key not in before] == [made.kid]
 
 
 def test_a_clock_that_goes_back_reads_again(bench: Bench) -> None:

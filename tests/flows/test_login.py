@@ -18,6 +18,7 @@ from codegrant.accounts.hashing import PasswordHasher
 from codegrant.errors import StoreError
 from codegrant.secret import digest_of
 from codegrant.server.effects import SaveCode
+from codegrant.server.interaction import ANSWER_SECONDS
 from tests.flows.authorization_server import CALLBACK, NOW
 from tests.flows.house import (
     PASSWORDS,
@@ -290,6 +291,7 @@ def test_going_back_after_the_end_is_a_calm_page(house: House, browser: Browser)
     login = browser.start()
     consent = browser.log_in(login)
     assert at_client(browser.submit(consent, "consent-allow"))
+    house.now += ANSWER_SECONDS
     for page in (
         browser.get(login.url),
         browser.get(consent.url),

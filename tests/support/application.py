@@ -1,8 +1,8 @@
-"""An application with a login at a mock provider, in either colour."""
+"""An application with a login at a provider, in either colour."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
 
@@ -12,6 +12,12 @@ from tests.support.colours import Colour
 from tests.support.mock_provider import CLIENT_ID, CLIENT_SECRET, MockProvider
 
 REDIRECT_URI = "https://app.example/callback"
+
+
+class Authorizes(Protocol):
+    """Browser and person in one: takes an authorization URL, returns the callback URL."""
+
+    def authorize(self, url: str) -> str: ...
 
 
 class Application:
@@ -39,9 +45,9 @@ class Application:
     def finish(self, callback_url: str, login: PendingLogin) -> Tokens:
         return self.colour.wait(self.client.finish_login(callback_url, login))
 
-    def log_in(self, provider: MockProvider, **arguments: Any) -> Tokens:
+    def log_in(self, person: Authorizes, **arguments: Any) -> Tokens:
         login = self.start(**arguments)
-        return self.finish(provider.authorize(login.url), login)
+        return self.finish(person.authorize(login.url), login)
 
     def userinfo(self, tokens: Tokens) -> UserInfo:
         return self.colour.wait(self.client.userinfo(tokens))

@@ -109,7 +109,7 @@ class Browser:
         fields = [(name, typed.pop(name, value)) for name, value in form.fields]
         assert not typed, f"the form has no field {sorted(typed)}"
         pressed = next((b for b in form.buttons if not button or b.id == button), None)
-        assert pressed is not None, f"the form has no button {button}"
+        assert pressed is not None, f"the form has no button {button}: {page.text}"
         if pressed.name:
             fields.append((pressed.name, pressed.value))
         if form.method == "post":

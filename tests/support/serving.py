@@ -91,6 +91,22 @@ class Serving:
 
     def start(self) -> Self:
         """Start it and wait for the ready line."""
+        self.spawn()
+        assert self._process is not None
+        assert self._process.stdout is not None
+        assert self._reader is not None
+        line = self._process.stdout.readline()
+        if not line.startswith(_READY):
+            self._process.wait(_PATIENCE)
+            self._reader.join(_PATIENCE)
+            self._close_pipes()
+            self._process = None
+            raise AssertionError(f"no ready line but {line!r}: {self.log}")
+        self.issuer = line.removeprefix(_READY).rstrip("\n")
+        return self
+
+    def spawn(self) -> None:
+        """Start it and wait for nothing."""
         self._process = subprocess.Popen(
             [sys.executable, "-m", "codegrant", "serve", "--port", str(self.port), *self.arguments],
             cwd=self.folder,
@@ -100,20 +116,10 @@ class Serving:
             text=True,
             start_new_session=True,
         )
-        assert self._process.stdout is not None
         assert self._process.stderr is not None
         reader = threading.Thread(target=self._keep_log, args=(self._process.stderr,), daemon=True)
         reader.start()
         self._reader = reader
-        line = self._process.stdout.readline()
-        if not line.startswith(_READY):
-            self._process.wait(_PATIENCE)
-            reader.join(_PATIENCE)
-            self._close_pipes()
-            self._process = None
-            raise AssertionError(f"no ready line but {line!r}: {self.log}")
-        self.issuer = line.removeprefix(_READY).rstrip("\n")
-        return self
 
     @property
     def pid(self) -> int:
@@ -142,11 +148,16 @@ class Serving:
 
     def stop(self, number: int = signal.SIGTERM) -> Finished:
         """Send a signal, wait for the end, and return what came out after the ready line."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> Finished:
+        """Wait for the end, and return what came out after the ready line."""
         process = self._process
         assert process is not None
         assert process.stdout is not None
-        if process.poll() is None:
-            process.send_signal(number)
         status = process.wait(_PATIENCE)
         stdout = process.stdout.read()
         if self._reader is not None:

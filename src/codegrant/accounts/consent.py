@@ -2,7 +2,9 @@
 
 What is allowed is the stored transaction, never what a form says. The form's `csrf` covers
 the scope and the address that were on the page, so that an answer to an older page counts
-for nothing.
+for nothing, and the person who saw it, in the one browser that holds the transaction. The
+session itself it does not cover: somebody who starts ten tabs logs in once more in the
+second, and what they answer in the first is still their answer.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ def show_consent(
     account = yield from ask(FindAccountBySubject(session.subject))
     checked, client = bound.checked, bound.checked.client
     return pages.consent(
-        Form(transaction=bound.id, csrf=bound.csrf(_page_of(checked), session.sid)),
+        Form(transaction=bound.id, csrf=bound.csrf(_page_of(checked), session.subject)),
         client_name=client.client_name or client.client_id,
         person="" if account is None else account.name or account.username,
         scope=checked.scope,
@@ -73,7 +75,7 @@ def answer_consent(server: AuthorizationServer, request: Request, now: int) -> F
     """Return the answer to the consent form: a 303, to the client unless a login is missing.
 
     Checked in this order: the transaction is open and this browser's, somebody is logged
-    in, the form is the page that this session was shown for this very request.
+    in, the form is the page that this person was shown for this very request.
 
     Raises:
         OAuthError, MessageError: the form is malformed, or is not the page's.
@@ -85,7 +87,7 @@ def answer_consent(server: AuthorizationServer, request: Request, now: int) -> F
     session = yield from find_session(server.policy, request, now)
     if session is None:
         return _to_login(server, bound)
-    bound.check_csrf(form.single("csrf"), _page_of(bound.checked), session.sid)
+    bound.check_csrf(form.single("csrf"), _page_of(bound.checked), session.subject)
     match form.single("decision"):
         case "allow":
             return (yield from _allow(server, bound, session, now))

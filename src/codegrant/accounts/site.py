@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from codegrant.accounts.account import answer_logout, show_account, show_logout
 from codegrant.accounts.consent import answer_consent, show_consent
-from codegrant.accounts.login import answer_login, show_login
+from codegrant.accounts.login import MAX_FORM_BYTES, answer_login, show_login
 from codegrant.accounts.pages.render import Pages
 from codegrant.accounts.people import build_host
 from codegrant.errors import CodegrantError, OAuthError
@@ -21,6 +21,8 @@ from codegrant.http import Headers, Request, Response
 from codegrant.sealing import KeyRing
 from codegrant.server.answers import as_oauth_error
 from codegrant.server.effects import FindClient
+from codegrant.server.forms import parse_form
+from codegrant.server.interaction import repeat_answer
 from codegrant.server.policy import Policy
 from codegrant.server.server import AuthorizationServer
 
@@ -52,11 +54,11 @@ class Site:
         self._routes: dict[str, dict[str, _Answer]] = {
             f"{path}/login": {
                 "GET": partial(show_login, server, pages),
-                "POST": partial(answer_login, server, pages),
+                "POST": partial(_or_once_more, server, partial(answer_login, server, pages)),
             },
             f"{path}/consent": {
                 "GET": partial(show_consent, server, pages),
-                "POST": partial(answer_consent, server),
+                "POST": partial(_or_once_more, server, partial(answer_consent, server)),
             },
             f"{path}/account": {"GET": partial(show_account, server, pages)},
             f"{path}/logout": {
@@ -125,6 +127,20 @@ class Site:
         page = self.pages.error(error, request)
         headers = Headers((*page.headers.pairs(), ("allow", ", ".join(methods))))
         return Response(status=405, headers=headers, body=page.body)
+
+
+def _or_once_more(
+    server: AuthorizationServer, answer: _Answer, request: Request, now: int
+) -> Flow[Response]:
+    """Answer a form; one that is refused since it has just been answered, as before."""
+    try:
+        return (yield from answer(request, now))
+    except OAuthError:
+        transaction_id = parse_form(request, max_bytes=MAX_FORM_BYTES).single("transaction")
+        repeated = yield from repeat_answer(server, request, transaction_id, now)
+        if repeated is None:
+            raise
+        return repeated
 
 
 def _alive(request: Request, now: int) -> Flow[Response]:  # noqa: ARG001

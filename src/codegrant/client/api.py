@@ -6,6 +6,7 @@ those of httpx2.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["ApiSession", "AsyncApiSession", "CallOptions"]
 
 _Plain: TypeAlias = str | int | float | bool | None
+
+# scheme "://"; further on, in a query, the two slashes make no address.
+_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 class CallOptions(TypedDict, total=False):
@@ -140,7 +144,7 @@ class ApiSession:
             yield response
 
     def _url(self, url: str) -> str:
-        return url if "://" in url else f"{self._base_url}/{url.lstrip('/')}"
+        return _join(self._base_url, url)
 
     def __repr__(self) -> str:
         return f"ApiSession({self._base_url})"
@@ -221,7 +225,12 @@ class AsyncApiSession:
             yield response
 
     def _url(self, url: str) -> str:
-        return url if "://" in url else f"{self._base_url}/{url.lstrip('/')}"
+        return _join(self._base_url, url)
 
     def __repr__(self) -> str:
         return f"AsyncApiSession({self._base_url})"
+
+
+def _join(base_url: str, url: str) -> str:
+    """Return `url` if it is absolute, else the path that it is below `base_url`."""
+    return url if _ABSOLUTE.match(url) else f"{base_url}/{url.lstrip('/')}"

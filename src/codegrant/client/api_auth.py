@@ -81,5 +81,6 @@ class BearerAuth(httpx2.Auth):
 
 
 def _origin(url: httpx2.URL) -> str:
-    host = f"[{url.host}]" if ":" in url.host else url.host
+    name = url.raw_host.decode("ascii")  # `url.host` shows an internationalised name decoded
+    host = f"[{name}]" if ":" in name else name
     return f"{url.scheme}://{host}" + ("" if url.port is None else f":{url.port}")

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-import re
-
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.pending import PendingLogin
 from codegrant.client.tokens import Tokens
-from codegrant.errors import (
-    CodegrantError,
-    MessageError,
-    MetadataRejected,
-    Refused,
-    ResponseRejected,
-    TokenRejected,
-)
+from codegrant.errors import CodegrantError, MetadataRejected, ResponseRejected
 from codegrant.flow import Flow
-from codegrant.http import Response
-from codegrant.jose import ALGORITHMS, UnverifiedJwt, VerifiedJwt, parse_jwt, verify_signature
+from codegrant.jose import ALGORITHMS, find_algorithm, parse_jwt
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.messages.token import CodeTokenRequest, TokenResponse
 from codegrant.remote.key_sets import RemoteKeySet
-from codegrant.remote.posts import authenticated_post, choose_method, reject_answer
+from codegrant.remote.posts import authenticated_post, choose_method
 from codegrant.rules.callback import CheckedCallback
-from codegrant.rules.error_text import clean_error_text
 from codegrant.rules.id_token import IdToken, check_claimed_id_token, verify_id_token
 from codegrant.rules.metadata import VerifiedServer
+from codegrant.rules.scope import parse_scope
+from codegrant.rules.token_response import judge_token_response
 from codegrant.secret import Secret
 
 __all__ = ["exchange_code"]
-
-# access-token = 1*VSCHAR (RFC 6749 appendix A.12), without the space: RFC 6750 §2.1 has none.
-_PRINTABLE = re.compile(r"[!-~]+")
 
 
 def exchange_code(
@@ -70,6 +58,10 @@ def exchange_code(
         code=answer.code,
         redirect_uri=login.provider.redirect_uri,
         code_verifier=login.code_verifier,
+        # Repeated, since without it a server may make the token for its userinfo endpoint
+        # instead. One access token is for one resource: of several, the server chooses.
+        # RFC 8707 §2.2
+        resource=login.resource if len(login.resource) == 1 else (),
     )
     response = yield from authenticated_post(
         url,
@@ -80,46 +72,15 @@ def exchange_code(
         stage="token",
         guarded=config.guarded,
     )
-    if response.status != 200:
-        raise reject_answer(response, url=url, stage="token", method=method, supported=supported)
-    body = _parse_token_response(response, url, method)
+    body = judge_token_response(
+        response,
+        requested_scope=login.scope,
+        endpoint=url,
+        method=method,
+        supported=supported,
+    )
     identity = yield from _identify(config, metadata, keys, body=body, login=login, now=now)
     return _tokens(config, metadata, body=body, login=login, identity=identity, now=now)
-
-
-def _parse_token_response(response: Response, url: str, method: str) -> TokenResponse:
-    """Return the token response, or raise what a 200 that is none means."""
-    try:
-        body = TokenResponse.parse(response.body)
-    except MessageError as error:
-        rejected = reject_answer(response, url=url, stage="token", method=method)
-        if isinstance(rejected, Refused) or not response.body.lstrip().startswith(b"{"):
-            raise rejected from None
-        raise _malformed(error.message, url) from None
-    if body.extra.get("error"):  # some servers answer 200 to an error
-        raise reject_answer(response, url=url, stage="token", method=method)
-    if not _PRINTABLE.fullmatch(body.access_token.reveal()):
-        raise _malformed("access_token has characters that no header carries", url)
-    if body.token_type.lower() != "bearer":
-        raise ResponseRejected(
-            f"token_type: {clean_error_text(body.token_type[:40])!r} is not one that this client "
-            "can use",
-            code="token_type_unknown",
-            stage="token",
-            hint="bearer tokens are expected; is the client registered for another kind?",
-            facts={"endpoint": url},
-        )
-    return body
-
-
-def _malformed(message: str, url: str) -> ResponseRejected:
-    return ResponseRejected(
-        f"the token response is malformed: {message}",
-        code="malformed_token_response",
-        stage="token",
-        hint="is this the address of the token endpoint?",
-        facts={"endpoint": url},
-    )
 
 
 def _identify(
@@ -183,7 +144,7 @@ def _verify(
         leeway=config.leeway,
         allowed_algs=allowed,
     )
-    verified = yield from _verify_signature(jwt, keys, now)
+    verified, _ = yield from keys.verify(jwt, now)
     return verify_id_token(
         verified,
         issuer=issuer,
@@ -198,24 +159,16 @@ def _verify(
     )
 
 
-def _verify_signature(jwt: UnverifiedJwt, keys: RemoteKeySet, now: int) -> Flow[VerifiedJwt]:
-    """Verify with the issuer's keys; without a `kid` only a failure tells that they changed."""
-    key_set = yield from keys.find(jwt.kid, now)
-    try:
-        return verify_signature(jwt, key_set.find(jwt.kid, jwt.alg))
-    except TokenRejected:
-        if jwt.kid is not None:
-            raise
-    key_set = yield from keys.refresh(now)
-    return verify_signature(jwt, key_set.find(jwt.kid, jwt.alg))
-
-
 def _allowed_algs(config: ClientConfig, metadata: ServerMetadata) -> tuple[str, ...]:
     """Return the algorithms that may sign: of the configuration or metadata, never of a token."""
     if config.id_token_algs:
         return config.id_token_algs
     listed = metadata.id_token_signing_alg_values_supported
-    return tuple(alg for alg in ALGORITHMS if not listed or alg in listed)
+    if not listed:
+        return tuple(ALGORITHMS)
+    # A server may list EdDSA as Ed25519 alone. RFC 9864 §2.2
+    found = (find_algorithm(name) for name in listed)
+    return tuple(dict.fromkeys(algorithm.name for algorithm in found if algorithm is not None))
 
 
 def _tokens(
@@ -227,15 +180,13 @@ def _tokens(
     identity: IdToken | None,
     now: int,
 ) -> Tokens:
-    requested = frozenset(login.scope)
-    # No scope in the answer means: what was asked for. RFC 6749 §5.1.
-    granted = requested if body.scope is None else frozenset(body.scope.split())
+    granted = frozenset(parse_scope(body.scope) if body.scope else ())
     return Tokens(
         access_token=body.access_token,
         token_type="Bearer",
         expires_at=None if body.expires_in is None else now + body.expires_in,
         scope=granted,
-        missing_scope=requested - granted,
+        missing_scope=frozenset(login.scope) - granted,
         refresh_token=body.refresh_token,
         id_token=body.id_token if identity is not None else None,
         identity=identity,

@@ -146,6 +146,7 @@ def start_login(
         provider=provider,
         started_at=now,
         scope=scope,
+        resource=request.resource,
         max_age=request.max_age,
         acr_values=request.acr_values,
         acr_essential=request.acr_essential,

@@ -64,6 +64,7 @@ class PendingLogin:
         provider: whom it was started with.
         started_at: epoch seconds.
         scope: what was asked for.
+        resource: the APIs that the access token is for. RFC 8707.
         max_age: as sent, in seconds, or `None`.
         acr_values: as sent; one of them must come back when `acr_essential`.
         acr_essential: whether the caller insists on `acr_values`.
@@ -76,6 +77,7 @@ class PendingLogin:
     provider: ProviderIdentity
     started_at: int
     scope: tuple[str, ...] = ()
+    resource: tuple[str, ...] = ()
     max_age: int | None = None
     acr_values: tuple[str, ...] = ()
     acr_essential: bool = False
@@ -108,6 +110,7 @@ class PendingLogin:
             "provider": list(self.provider),
             "started_at": self.started_at,
             "scope": list(self.scope),
+            "resource": list(self.resource),
             "max_age": self.max_age,
             "acr_values": list(self.acr_values),
             "acr_essential": self.acr_essential,
@@ -138,6 +141,7 @@ class PendingLogin:
             provider=ProviderIdentity(*values["provider"]),
             started_at=values["started_at"],
             scope=tuple(values["scope"]),
+            resource=tuple(values["resource"]),
             max_age=values["max_age"],
             acr_values=tuple(values["acr_values"]),
             acr_essential=values["acr_essential"],

@@ -26,6 +26,10 @@ _HINTS = {
     "state_unknown": "do all processes of the application have the same secret?",
     "state_mismatch": "the callback of one login met the cookie of another; start the login again",
     "state_already_used": "the callback was loaded twice; the first one counts",
+    "state_in_progress": (
+        "the callback was loaded twice and the first exchange is still going on, or its process "
+        "died; load it again, else start the login again"
+    ),
     "state_other_provider": (
         "issuer, client_id, redirect_uri or token endpoint differ from those at the start: a "
         "callback of another provider, or the settings changed meanwhile; start the login again"

@@ -7,14 +7,12 @@ from dataclasses import dataclass, field
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.tokens import Tokens
-from codegrant.errors import MessageError, ResponseRejected, UsageError
+from codegrant.errors import UsageError
 from codegrant.flow import Flow
 from codegrant.http import Headers, Request
-from codegrant.messages.userinfo import UserInfoResponse
 from codegrant.remote.fetch import send
-from codegrant.remote.posts import reject_answer
 from codegrant.rules.metadata import VerifiedServer
-from codegrant.secret import same_secret
+from codegrant.rules.userinfo import judge_userinfo_response
 
 __all__ = ["UserInfo", "fetch_userinfo"]
 
@@ -88,23 +86,5 @@ def fetch_userinfo(config: ClientConfig, server: VerifiedServer, tokens: Tokens)
         ),
     )
     response = yield from send(request, stage="userinfo", guarded=config.guarded)
-    if response.status != 200:
-        raise reject_answer(response, url=url, stage="userinfo")
-    try:
-        body = UserInfoResponse.parse(response.body)
-    except MessageError as error:
-        raise ResponseRejected(
-            f"the userinfo response is malformed: {error.message}",
-            code="malformed_userinfo",
-            stage="userinfo",
-            facts={"endpoint": url},
-        ) from None
-    if not same_secret(body.sub, subject):
-        raise ResponseRejected(
-            "sub: the userinfo response is about somebody else than the ID token",
-            code="sub_mismatch",
-            stage="userinfo",
-            hint="nothing of it was used; the access token may be another person's",
-            facts={"endpoint": url},
-        )
+    body = judge_userinfo_response(response, expected_subject=subject, endpoint=url)
     return UserInfo(sub=body.sub, claims=body.claims)

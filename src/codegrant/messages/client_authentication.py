@@ -61,7 +61,8 @@ def parse_client_authentication(headers: Headers, form: Parameters) -> ClientCre
     Raises:
         MessageError: `malformed_basic`, the `Authorization` header is nothing that Basic
             allows; `several_methods`, more than one way at once; `client_mismatch`, the
-            form names another client; `missing_parameter`, a secret without `client_id`;
+            form names another client; `unsupported_method`, an assertion, which must not
+            pass for no proof at all; `missing_parameter`, a secret without `client_id`;
             `repeated_parameter`.
 
     RFC 6749 §2.3, §3.2.1.
@@ -72,6 +73,11 @@ def parse_client_authentication(headers: Headers, form: Parameters) -> ClientCre
     if len(lines) > 1 or (bool(lines) + (secret is not None) + (assertion is not None)) > 1:
         raise MessageError(
             "client authentication: more than one method in one request", code="several_methods"
+        )
+    if assertion is not None:
+        raise MessageError(
+            "client authentication: an assertion, which is not supported",
+            code="unsupported_method",
         )
     if lines:
         basic = _parse_basic(lines[0])

@@ -141,6 +141,8 @@ class AsyncDriver:
         resolve = asyncio.get_running_loop().getaddrinfo
         try:
             found = await resolve(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError:
+            found = []  # no name that could have an address
         except OSError as error:
             raise transport.translate(error, request, self._settings) from None
         addresses = judge_addresses(

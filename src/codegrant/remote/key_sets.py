@@ -9,9 +9,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from codegrant.errors import CodegrantError, MetadataRejected
+from codegrant.errors import CodegrantError, MetadataRejected, TokenRejected
 from codegrant.flow import Flow, ask
-from codegrant.jose import KeySet
+from codegrant.jose import KeySet, UnverifiedJwt, VerifiedJwt, verify_signature
 from codegrant.remote.effects import Report, SingleFlight
 from codegrant.remote.fetch import RETRY_AFTER, Copy, fresh_until, get_document
 
@@ -31,6 +31,11 @@ class RemoteKeySet:
         self._guarded = guarded
         self._copy: Copy[KeySet] | None = None
         self._retry_at = 0
+
+    @property
+    def current(self) -> KeySet | None:
+        """The copy in use, another value after each fetch; None while there is none."""
+        return self._copy.value if self._copy is not None else None
 
     @property
     def fetched_at(self) -> int:
@@ -62,6 +67,24 @@ class RemoteKeySet:
         # All who ask at once wait for one fetch: with a rotated key the old copy would be
         # of no use to any of them.
         return (yield from self._fly(lambda: self._find_again(kid, now)))
+
+    def verify(self, jwt: UnverifiedJwt, now: int) -> Flow[tuple[VerifiedJwt, KeySet]]:
+        """Return `jwt` as verified, and the keys that did it.
+
+        Without a `kid` only a failure tells that the keys may have changed.
+
+        Raises:
+            TokenRejected: as `verify_signature`.
+            MetadataRejected, TransportError: as `find`.
+        """
+        keys = yield from self.find(jwt.kid, now)
+        try:
+            return verify_signature(jwt, keys.find(jwt.kid, jwt.alg)), keys
+        except TokenRejected:
+            if jwt.kid is not None:
+                raise
+        keys = yield from self.refresh(now)
+        return verify_signature(jwt, keys.find(jwt.kid, jwt.alg)), keys
 
     def refresh(self, now: int) -> Flow[KeySet]:
         """Return the keys after one fetch, if none was tried within the last minute.

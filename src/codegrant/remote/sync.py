@@ -87,6 +87,8 @@ class SyncDriver:
         host, port = check_guarded_url(request.url, allow_private=self._settings.allow_private)
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except UnicodeError:
+            found = []  # no name that could have an address
         except OSError as error:
             raise transport.translate(error, request, self._settings) from None
         addresses = judge_addresses(

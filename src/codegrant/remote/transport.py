@@ -179,7 +179,9 @@ def _tls_error(error: BaseException) -> str | None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return cause.verify_message
         if isinstance(cause, ssl.SSLError):
-            return (cause.reason or "handshake failed").lower().replace("_", " ")
+            # OpenSSL gives a reason; one that Python itself raises has no such attribute.
+            reason: str | None = getattr(cause, "reason", None)
+            return (reason or "handshake failed").lower().replace("_", " ")
         cause = cause.__cause__ or cause.__context__
     return None
 

@@ -1,11 +1,14 @@
-"""Whether a JWT access token holds, for this resource. Layer: rules. RFC 9068 §4."""
+"""Whether a JWT access token holds, for this resource, and reaches far enough. Layer: rules.
+
+RFC 9068 §4; RFC 6750 §3.1.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from codegrant.errors import TokenRejected
+from codegrant.errors import OAuthError, TokenRejected, UsageError
 from codegrant.jose import UnverifiedJwt, VerifiedJwt
 from codegrant.messages.json import JsonValue
 from codegrant.rules.claims import (
@@ -17,9 +20,15 @@ from codegrant.rules.claims import (
     read_text,
     rejected,
 )
-from codegrant.rules.scope import parse_scope
+from codegrant.rules.scope import format_scope, parse_scope
 
-__all__ = ["AccessToken", "check_claimed_access_token", "verify_access_token"]
+__all__ = [
+    "AccessToken",
+    "check_access",
+    "check_claimed_access_token",
+    "check_wanted_scope",
+    "verify_access_token",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +61,67 @@ class AccessToken:
         default_factory=dict[str, JsonValue], hash=False, repr=False
     )
 
+    @property
+    def is_for_person(self) -> bool:
+        """Whether it was issued for a person; else the client acts for itself.
+
+        A token without a person has the client as its subject. RFC 9068 §2.2, §5.
+        """
+        return self.subject != self.client_id
+
+
+def check_wanted_scope(scope: Collection[str]) -> None:
+    """Check the scope that a resource asks for: written by its programmer, not by a peer.
+
+    Args:
+        scope: scope tokens, one by one.
+
+    Raises:
+        UsageError: it is one text, or has a member that is no scope token.
+    """
+    if isinstance(scope, str):
+        raise UsageError("scope: a list of scope tokens is needed, not one text")
+    for token in scope:
+        if parse_scope(token, error=_bad_wanted_scope) != (token,):
+            raise _bad_wanted_scope("a member is not one scope token")
+
+
+def check_access(token: AccessToken, scope: Collection[str] = (), *, person: bool = False) -> None:
+    """Check that a verified access token reaches as far as a resource asks.
+
+    Args:
+        token: of the request.
+        scope: scope tokens that it must have, all of them, compared whole.
+        person: it must be of a person: a token that a client got for itself will not do.
+
+    Raises:
+        OAuthError: `insufficient_scope` (403).
+        UsageError: see `check_wanted_scope`.
+
+    RFC 6750 §3.1; RFC 9068 §5; RFC 9700 §4.15.
+    """
+    if isinstance(scope, str):
+        check_wanted_scope(scope)
+    missing = [wanted for wanted in scope if wanted not in token.scope]
+    if missing:
+        check_wanted_scope(scope)
+        raise OAuthError(
+            "insufficient_scope",
+            "the access token does not reach that far",
+            reason=f"missing scope: {format_scope(missing)}",
+            status=403,
+            stage="access_token",
+            facts={"scope": format_scope(scope)},
+        )
+    if person and not token.is_for_person:
+        raise OAuthError(
+            "insufficient_scope",
+            "an access token of a person is needed",
+            reason="the token is the client's own",
+            status=403,
+            stage="access_token",
+        )
+
 
 def check_claimed_access_token(
     jwt: UnverifiedJwt, *, issuer: str, audience: str | None, now: int, leeway: int = 60
@@ -64,6 +134,7 @@ def check_claimed_access_token(
     with at_stage("access_token"):
         _check_kind(jwt.typ)
         _check_parties(jwt.claimed, issuer, audience)
+        _check_unbound(jwt.claimed)
         check_times(jwt.claimed, now=now, leeway=leeway)
 
 
@@ -82,7 +153,8 @@ def verify_access_token(
 
     Raises:
         TokenRejected: `wrong_token_type`, `issuer_mismatch`, `audience_mismatch`,
-            `token_expired`, `token_from_the_future`, `claim_missing`, `claim_malformed`.
+            `token_bound`, `token_expired`, `token_from_the_future`, `claim_missing`,
+            `claim_malformed`.
 
     RFC 9068 §2.2, §4.
     """
@@ -90,6 +162,7 @@ def verify_access_token(
     with at_stage("access_token"):
         _check_kind(jwt.typ)
         named = _check_parties(claims, issuer, audience)
+        _check_unbound(claims)
         issued_at, expires_at = check_times(claims, now=now, leeway=leeway)
         return AccessToken(
             issuer=issuer,
@@ -133,10 +206,23 @@ def _check_parties(
     return named
 
 
+def _check_unbound(claims: Mapping[str, JsonValue]) -> None:
+    """Check that a bearer is enough: no key must be proven. RFC 9449 §7.2; RFC 8705 §3."""
+    if "cnf" in claims:
+        raise rejected(
+            "cnf", "the token is bound to a key, and came without a proof of it",
+            code="token_bound",
+        )  # fmt: skip
+
+
 def _read_scope(claims: Mapping[str, JsonValue]) -> frozenset[str]:
     """Return `scope` as tokens; none when the claim is absent. RFC 9068 §2.2.3."""
     text = find_text(claims, "scope")
     return frozenset() if text is None else frozenset(parse_scope(text, error=_malformed_scope))
+
+
+def _bad_wanted_scope(message: str) -> UsageError:
+    return UsageError(f"scope: {message}")
 
 
 def _malformed_scope(message: str) -> TokenRejected:

@@ -13,7 +13,13 @@ from codegrant.messages.bearer import Challenge
 from codegrant.messages.json import build_json
 from codegrant.rules.error_text import clean_error_text
 
-__all__ = ["challenge_for", "read_bearer_token", "refuse_bearer"]
+__all__ = [
+    "MAXIMUM_TOKEN_LENGTH",
+    "challenge_for",
+    "has_form",
+    "read_bearer_token",
+    "refuse_bearer",
+]
 
 MAXIMUM_TOKEN_LENGTH = 16_384
 
@@ -22,6 +28,11 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 _IN_QUERY = re.compile(r"(?:^|&)access_token=")
 _IN_FORM = re.compile(rb"(?:^|&)access_token=")
 _FORM = "application/x-www-form-urlencoded"
+
+
+def has_form(headers: Headers) -> bool:
+    """Return whether the body of a request is a form, in which a token might stand."""
+    return headers.get("content-type").partition(";")[0].strip().lower() == _FORM
 
 
 def read_bearer_token(request: Request) -> str:
@@ -39,8 +50,7 @@ def read_bearer_token(request: Request) -> str:
     """
     if _IN_QUERY.search(request.query):
         raise _bad_request("the access token must not stand in the query")
-    content_type = request.headers.get("content-type").partition(";")[0].strip().lower()
-    if content_type == _FORM and _IN_FORM.search(request.body):
+    if has_form(request.headers) and _IN_FORM.search(request.body):
         raise _bad_request("the access token must not stand in the body")
     lines = request.headers.get_all("authorization")
     if len(lines) > 1:
@@ -78,7 +88,8 @@ def challenge_for(error: OAuthError, *, realm: str = "") -> Challenge:
             params["error_description"] = clean_error_text(error.description)
     scope = error.facts.get("scope")
     if error.error == "insufficient_scope" and scope:
-        params["scope"] = clean_error_text(str(scope))
+        # Token by token: a long scope must not be cut in the middle of one.
+        params["scope"] = " ".join(map(clean_error_text, str(scope).split(" ")))
     return Challenge("Bearer", params)
 
 

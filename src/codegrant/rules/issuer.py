@@ -6,6 +6,7 @@ RFC 8414 §2, §3.1; OpenID Connect Discovery §4.
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import unquote
 
 from codegrant.errors import CodegrantError, UsageError
 from codegrant.rules.uri import check_https_or_loopback, parse_uri, short
@@ -30,8 +31,8 @@ def check_issuer(issuer: str, *, error: Callable[[str], CodegrantError] = UsageE
     uri = parse_uri(issuer)
     if uri.query is not None:
         raise error(f"issuer: {short(issuer)} has a query")
-    segments = uri.path.removeprefix("/").removesuffix("/").split("/")
-    if segments != [""] and not {"", ".", ".."}.isdisjoint(segments):
+    segments = [unquote(segment) for segment in uri.path[1:].removesuffix("/").split("/")]
+    if uri.path not in {"", "/"} and not {"", ".", ".."}.isdisjoint(segments):
         raise error(f"issuer: {short(issuer)} has an empty or a dot segment in its path")
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from codegrant.errors import MetadataRejected, UsageError
 from codegrant.messages.metadata import ServerMetadata
+from codegrant.rules.error_text import clean_error_text
 from codegrant.rules.issuer import check_issuer
 from codegrant.rules.uri import check_https_or_loopback
 
@@ -83,14 +84,14 @@ def verify_server_metadata(
             code="issuer_mismatch",
             stage="discovery",
             hint="use the issuer exactly as the server writes it, a trailing slash included",
-            facts={"expected": issuer, "got": metadata.issuer[:_MOST_CHARACTERS]},
+            facts={"expected": issuer, "got": clean_error_text(metadata.issuer[:_MOST_CHARACTERS])},
         )
     for name in _ENDPOINTS:
         url: str = getattr(metadata, name)
         if not url:
             continue
         check_https_or_loopback(url, name=name, error=_bad_endpoint)
-        if issuer.startswith("https:") and not url.lower().startswith("https:"):
+        if issuer.lower().startswith("https:") and not url.lower().startswith("https:"):
             raise _bad_endpoint(f"{name}: http, though the issuer is https")
     if require_s256 and "S256" not in metadata.code_challenge_methods_supported:
         raise MetadataRejected(

@@ -106,13 +106,20 @@ def resolve_target(parameters: Parameters) -> Flow[Target]:
         raise _page_error("this application is not known here", reason="client unknown")
     if not client.enabled:
         raise _page_error("this application is not known here", reason="client disabled")
-    state = parameters.all("state")
     return Target(
         client=client,
         redirect_uri=_resolve_redirect_uri(redirect_uri, client, parameters),
         redirect_uri_sent=redirect_uri is not None,
-        state=state[0] if len(state) == 1 and state[0] else None,
+        state=_single_state(parameters),
     )
+
+
+def _single_state(parameters: Parameters) -> str | None:
+    """Return `state` for an error that is yet to be found; None when it occurs twice."""
+    try:
+        return parameters.single("state")
+    except MessageError:
+        return None
 
 
 def _resolve_redirect_uri(

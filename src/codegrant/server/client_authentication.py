@@ -50,7 +50,7 @@ def authenticate_client(
     try:
         credentials = parse_client_authentication(request.headers, form)
     except MessageError as error:
-        if error.code == "malformed_basic":
+        if error.code in {"malformed_basic", "unsupported_method"}:
             raise _invalid_client(error.code) from None
         raise OAuthError("invalid_request", error.message, reason=error.code) from None
     if credentials is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64encode
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from codegrant.errors import OAuthError
@@ -11,7 +12,7 @@ from codegrant.rules.redirect_uri import add_to_query
 from codegrant.rules.scope import format_scope
 from codegrant.secret import digest_of
 from codegrant.server.authorization_request import CheckedAuthorization
-from codegrant.server.effects import Emit, SaveCode
+from codegrant.server.effects import Emit, SaveCode, TransactionEnd
 from codegrant.server.events import Event
 from codegrant.server.host import Authentication
 from codegrant.server.records import CodeRecord, GrantRecord
@@ -43,10 +44,13 @@ def issue_code(
     scope: tuple[str, ...],
     now: int,
     *,
-    transaction_digest: bytes | None = None,
-    browser_digest: bytes | None = None,
+    end_with: Callable[[str], TransactionEnd] | None = None,
 ) -> Flow[str]:
     """Return where to send the browser: the client's redirect URI with a fresh code.
+
+    Args:
+        end_with: returns the end of the transaction that the code comes from, made of that
+            address; none when there is no transaction.
 
     Raises:
         OAuthError: the transaction that it should end is no longer open; not redirectable.
@@ -82,7 +86,13 @@ def issue_code(
         claims=request.claims or "",
         auth_time_requested=checked.max_age is not None or "auth_time" in checked.claims.id_token,
     )
-    if not (yield from ask(SaveCode(grant, record, transaction_digest, browser_digest))):
+    pairs = [("code", code)]
+    if request.state is not None:
+        pairs.append(("state", request.state))
+    pairs.append(("iss", server.policy.issuer))
+    location = add_to_query(checked.redirect_uri, pairs)
+    end = None if end_with is None else end_with(location)
+    if not (yield from ask(SaveCode(grant, record, end))):
         raise transaction_ended()
     facts = {
         "client_id": client.client_id,
@@ -92,8 +102,4 @@ def issue_code(
         "audience": checked.audience,
     }
     yield from ask(Emit(Event("authorization_granted", now, facts)))
-    pairs = [("code", code)]
-    if request.state is not None:
-        pairs.append(("state", request.state))
-    pairs.append(("iss", server.policy.issuer))
-    return add_to_query(checked.redirect_uri, pairs)
+    return location

@@ -7,7 +7,7 @@ StoreError inside the flow. Layer: server, no I/O.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from codegrant.flow import Effect
@@ -34,6 +34,7 @@ __all__ = [
     "FailureCount",
     "FailureKind",
     "FindAccessToken",
+    "FindAnswer",
     "FindClient",
     "FindDenied",
     "FindGrant",
@@ -50,6 +51,7 @@ __all__ = [
     "SaveCode",
     "SaveFailure",
     "SaveTransaction",
+    "TransactionEnd",
 ]
 
 
@@ -118,8 +120,31 @@ class RecordLogin(Effect[bool]):
 
 
 @dataclass(frozen=True, slots=True)
+class TransactionEnd:
+    """The end of a transaction of this browser, and the answer it had.
+
+    Attributes:
+        sealed_answer: for whoever sends the very same form again; the store cannot read it.
+        answer_until: epoch seconds; kept until then, and never shown as an open transaction.
+    """
+
+    digest: bytes
+    browser_digest: bytes
+    sealed_answer: str = field(default="", repr=False)
+    answer_until: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class FinishTransaction(Effect[bool]):
     """End a transaction of this browser without a code (a refusal). True for one caller."""
+
+    end: TransactionEnd
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindAnswer(Effect[str | None]):
+    """The sealed answer that ended a transaction of this browser, while it is kept."""
 
     digest: bytes
     browser_digest: bytes
@@ -135,8 +160,7 @@ class SaveCode(Effect[bool]):
 
     grant: GrantRecord
     code: CodeRecord
-    transaction_digest: bytes | None = None
-    browser_digest: bytes | None = None
+    end: TransactionEnd | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,8 @@ def verify_id_token_hint(
 
     OIDC Core §3.1.2.2.
     """
-    published = yield from server.keys.published(now)
     try:
-        jwt = published.verify(raw_hint)
+        jwt = yield from server.keys.verify(raw_hint, now)
     except TokenRejected as error:
         raise _refused(error.code) from None
     claims = jwt.claims

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from codegrant.errors import OAuthError
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.http import Request, Response, find_cookies
+from codegrant.sealing import KeyRing, SealBroken
 from codegrant.secret import digest_of, same_secret
 from codegrant.server.answers import AtRedirect, redirect, render_error
 from codegrant.server.authorization_request import CheckedAuthorization, judge_transaction
@@ -35,9 +36,11 @@ from codegrant.server.decision import (
 from codegrant.server.effects import (
     BindTransaction,
     Emit,
+    FindAnswer,
     FindTransaction,
     FinishTransaction,
     RecordLogin,
+    TransactionEnd,
 )
 from codegrant.server.events import Event, EventName
 from codegrant.server.host import Authentication, Host
@@ -63,10 +66,13 @@ __all__ = [
     "record_login",
     "refuse",
     "remembers_consent",
+    "repeat_answer",
 ]
 
 MAX_BOUND_COOKIES = 12
+ANSWER_SECONDS = 15
 _CSRF_PURPOSE = "page forms"
+_ANSWER_PURPOSE = "answer to a form"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +85,8 @@ class BoundTransaction:
         checked: its request, judged anew: the client as it is now.
         browser_digest: of the browser's secret for this transaction.
         cookies_to_set: `Set-Cookie` values that the page's answer must carry.
+        browser_secret: what the browser's cookie for this transaction holds.
+        form: the body of the request, as it came.
     """
 
     id: str
@@ -87,21 +95,23 @@ class BoundTransaction:
     browser_digest: bytes
     cookies_to_set: tuple[str, ...] = ()
     csrf_key: bytes = field(default=b"", repr=False)
+    browser_secret: str = field(default="", repr=False)
+    form: bytes = field(default=b"", repr=False)
 
-    def csrf(self, page: str, session: str = "") -> str:
-        """Return the value of the hidden field `csrf` for a page and a browser session."""
-        text = f"{page}\0{session}".encode()
+    def csrf(self, page: str, subject: str = "") -> str:
+        """Return the value of the hidden field `csrf` for a page and the person who sees it."""
+        text = f"{page}\0{subject}".encode()
         return urlsafe_b64encode(hmac.digest(self.csrf_key, text, sha256)).rstrip(b"=").decode()
 
-    def check_csrf(self, presented: str | None, page: str, session: str = "") -> None:
+    def check_csrf(self, presented: str | None, page: str, subject: str = "") -> None:
         """Check the hidden field of a posted form.
 
         Raises:
-            OAuthError: absent or of another browser, page or session; status 403.
+            OAuthError: absent or of another browser, page or person; status 403.
 
         RFC 6749 §10.12.
         """
-        if not same_secret(presented or "", self.csrf(page, session)):
+        if not same_secret(presented or "", self.csrf(page, subject)):
             raise OAuthError(
                 "access_denied",
                 "this form does not belong to your browser's page; reload the page and try again",
@@ -109,6 +119,15 @@ class BoundTransaction:
                 status=403,
                 redirectable=False,
             )
+
+    def end_with(self, location: str, now: int) -> TransactionEnd:
+        """Return the end of this transaction with a redirect to `location`."""
+        return TransactionEnd(
+            self.transaction.digest,
+            self.browser_digest,
+            _answer_ring(self.csrf_key, self.form).seal(_ANSWER_PURPOSE, location.encode()),
+            now + ANSWER_SECONDS,
+        )
 
 
 def bind_transaction(
@@ -158,10 +177,33 @@ def bind_transaction(
         checked=checked,
         browser_digest=digest_of(browser_secret),
         cookies_to_set=cookies_to_set,
-        csrf_key=hmac.digest(
-            server.key_ring.derive(_CSRF_PURPOSE), browser_secret.encode(), sha256
-        ),
+        csrf_key=_csrf_key(server, browser_secret),
+        browser_secret=browser_secret,
+        form=request.body,
     )
+
+
+def repeat_answer(
+    server: AuthorizationServer, request: Request, transaction_id: str | None, now: int
+) -> Flow[Response | None]:
+    """Return the redirect that ended a transaction a moment ago, to the very same form again.
+
+    Somebody who presses a button twice sends a form twice, and sees only the answer to the
+    second; without this the application would never get the code of the first.
+    """
+    digest = digest_of(transaction_id or "")
+    secrets = find_cookies(request.headers, _browser_cookie_name(server, digest))
+    if len(secrets) != 1 or not request.body:
+        return None
+    sealed = yield from ask(FindAnswer(digest, digest_of(secrets[0]), now))
+    if sealed is None:
+        return None
+    try:
+        ring = _answer_ring(_csrf_key(server, secrets[0]), request.body)
+        location = ring.open(_ANSWER_PURPOSE, sealed).decode()
+    except SealBroken:  # another form, another button
+        return None
+    return redirect(location, (_fading_cookie(server, digest, secrets[0]),))
 
 
 def record_login(
@@ -247,18 +289,17 @@ def refuse(
     server: AuthorizationServer, bound: BoundTransaction, error: OAuthError, now: int
 ) -> Flow[Response]:
     """End the transaction with an error that goes to the client, for example `access_denied`."""
-    digest = bound.transaction.digest
-    if not (yield from ask(FinishTransaction(digest, bound.browser_digest, now))):
-        raise transaction_ended()
     checked = bound.checked
+    place = AtRedirect(checked.redirect_uri, checked.request.state, server.policy.issuer)
+    location = render_error(error, place).headers.get("location")
+    if not (yield from ask(FinishTransaction(bound.end_with(location, now), now))):
+        raise transaction_ended()
     name: EventName = (
         "consent_denied" if error.error == "access_denied" else "authorization_refused"
     )
     facts = {"client_id": checked.client.client_id, "error": error.error, "reason": error.reason}
     yield from ask(Emit(Event(name, now, facts)))
-    place = AtRedirect(checked.redirect_uri, checked.request.state, server.policy.issuer)
-    answer = render_error(error, place)
-    return redirect(answer.headers.get("location"), (_cleared_cookie(server, bound),))
+    return _redirect_away(server, bound, location)
 
 
 def _finish(
@@ -271,10 +312,15 @@ def _finish(
         ready.authentication,
         ready.scope,
         now,
-        transaction_digest=bound.transaction.digest,
-        browser_digest=bound.browser_digest,
+        end_with=lambda location: bound.end_with(location, now),
     )
-    return redirect(location, (_cleared_cookie(server, bound),))
+    return _redirect_away(server, bound, location)
+
+
+def _redirect_away(server: AuthorizationServer, bound: BoundTransaction, location: str) -> Response:
+    """Return the redirect that ends a transaction."""
+    digest, secret = bound.transaction.digest, bound.browser_secret
+    return redirect(location, (_fading_cookie(server, digest, secret),))
 
 
 def _browser_cookie_name(server: AuthorizationServer, transaction_digest: bytes) -> str:
@@ -282,9 +328,22 @@ def _browser_cookie_name(server: AuthorizationServer, transaction_digest: bytes)
     return cookie_name(server.policy, "txn", transaction_digest.hex()[:8])
 
 
-def _cleared_cookie(server: AuthorizationServer, bound: BoundTransaction) -> str:
-    """Return the `Set-Cookie` value that ends a transaction's binding."""
-    return clear_cookie(server.policy, _browser_cookie_name(server, bound.transaction.digest))
+def _fading_cookie(
+    server: AuthorizationServer, transaction_digest: bytes, browser_secret: str
+) -> str:
+    """Return the `Set-Cookie` value that ends a binding as soon as nothing is repeated."""
+    name = _browser_cookie_name(server, transaction_digest)
+    return build_cookie(server.policy, name, browser_secret, max_age=ANSWER_SECONDS)
+
+
+def _csrf_key(server: AuthorizationServer, browser_secret: str) -> bytes:
+    """Return the key of one browser's forms for one transaction."""
+    return hmac.digest(server.key_ring.derive(_CSRF_PURPOSE), browser_secret.encode(), sha256)
+
+
+def _answer_ring(csrf_key: bytes, form: bytes) -> KeyRing:
+    """Return the key of the answer to one form, which only its sender can name again."""
+    return KeyRing([hmac.digest(csrf_key, _ANSWER_PURPOSE.encode() + form, sha256).hex()])
 
 
 def _binding_cookies(

@@ -16,5 +16,5 @@ __all__ = ["answer_jwks"]
 
 def answer_jwks(server: AuthorizationServer, request: Request, now: int) -> Flow[Response]:  # noqa: ARG001
     """Return the public keys that verify our signatures. RFC 7517 §5."""
-    published = yield from server.keys.published(now)
+    published = yield from server.keys.current(now)
     return public_json(published.document)

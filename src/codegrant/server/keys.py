@@ -3,8 +3,9 @@
 RS256 and ES256 exist from the first start, PS256 and EdDSA from when somebody first needs
 them (D14). The first key of an algorithm signs at once; a later one is published
 `keys_activate_after` seconds before, and each stays published until the last token it
-signed has expired. Every process reads the list again after five seconds. Layer: server,
-no I/O.
+signed has expired. Every process reads the list again after five seconds, and at once when
+it publishes it or is shown a token of a key that it does not know: another process may have
+made that key a moment ago. Layer: server, no I/O.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from codegrant.errors import StoreError
+from codegrant.errors import StoreError, TokenRejected
 from codegrant.flow import Flow, ask
 from codegrant.jose import KeySet, PrivateKey, VerifiedJwt, parse_jwt, verify_signature
 from codegrant.sealing import KeyRing, SealBroken
@@ -100,11 +101,34 @@ class SigningKeys:
         published = self._published
         if published is not None and 0 <= now - self._loaded_at < RELOAD_AFTER:
             return published
+        return (yield from self.current(now))
+
+    def current(self, now: int) -> Flow[PublishedKeys]:
+        """Return the published keys as the store has them at this moment.
+
+        Raises:
+            StoreError: `store_key` when the key ring does not open them.
+        """
         records = yield from ask(LoadKeys(now))
         for alg in FIRST_ALGORITHMS:
             if all(record.alg != alg for record in records):
                 records = yield from self._add_first(alg, now)
         return self._take(records, now)
+
+    def verify(self, raw_token: str, now: int) -> Flow[VerifiedJwt]:
+        """Return a JWT that one of the keys signed; what it claims is yet to be judged.
+
+        Raises:
+            TokenRejected: as `PublishedKeys.verify`.
+            StoreError: `store_key` when the key ring does not open the keys.
+        """
+        published = yield from self.published(now)
+        try:
+            return published.verify(raw_token)
+        except TokenRejected as error:
+            if error.code != "unknown_key":
+                raise
+        return (yield from self.current(now)).verify(raw_token)
 
     def signer(self, alg: SigningAlgorithm, now: int) -> Flow[PrivateKey]:
         """Return the key that signs with `alg` at `now`; it is made when there is none."""

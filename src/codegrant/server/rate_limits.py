@@ -7,7 +7,7 @@ server, no I/O; `accounts/` uses it for passwords.
 
 from __future__ import annotations
 
-from ipaddress import IPv6Address, ip_address
+from ipaddress import IPv6Address
 
 from codegrant.errors import OAuthError
 from codegrant.flow import Flow, ask
@@ -23,11 +23,9 @@ def source_of(peer: str) -> str:
     if ":" not in peer:
         return peer
     try:
-        address = ip_address(peer.partition("%")[0])
+        address = IPv6Address(peer.partition("%")[0])
     except ValueError:
         return peer
-    if not isinstance(address, IPv6Address):
-        return str(address)
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     # One subscriber has at least a /64 of addresses to choose from. RFC 6177.

@@ -70,8 +70,8 @@ class AuthorizationServer:
         self.policy = policy
         self.host = host
         self.key_ring = key_ring
-        self.keys = SigningKeys(policy, key_ring)
-        self.metadata = build_metadata(policy)
+        self.keys: SigningKeys = SigningKeys(policy, key_ring)
+        self.metadata: bytes = build_metadata(policy)
         routes = {f"{policy.path}/{name}": route for name, route in _ENDPOINTS.items()}
         for url in (
             openid_configuration_url(policy.issuer),

@@ -75,9 +75,8 @@ def _verify(server: AuthorizationServer, raw_token: str, now: int) -> Flow[_Pres
 
 def _verify_jwt(server: AuthorizationServer, raw_token: str, now: int) -> Flow[_Presented]:
     """Return what an `at+jwt` of ours says. RFC 9068 §4."""
-    published = yield from server.keys.published(now)
     try:
-        jwt = published.verify(raw_token)
+        jwt = yield from server.keys.verify(raw_token, now)
         token = verify_access_token(jwt, issuer=server.policy.issuer, audience=None, now=now)
         grant_id = read_text(token.claims, "grant_id")
     except TokenRejected as error:

@@ -9,9 +9,9 @@ from codegrant.errors import SealBroken, StoreError
 from codegrant.flow import Effect
 from codegrant.sealing import KeyRing
 from codegrant.server.administration import ListKeys
-from codegrant.stores.operations.settings import KeepSetting, ResealKeys
+from codegrant.stores.operations.settings import FindSetting, KeepSetting, ResealKeys
 
-__all__ = ["bind_issuer", "check_key_ring"]
+__all__ = ["bind_issuer", "check_issuer_binding", "check_key_ring", "check_seal", "is_sealed"]
 
 T = TypeVar("T")
 
@@ -34,14 +34,36 @@ def bind_issuer(store: Store, issuer: str) -> None:
     Raises:
         StoreError: `store_issuer` when the database belongs to another issuer.
     """
-    bound = store.perform(KeepSetting("issuer", issuer))
-    if bound != issuer:
-        raise StoreError(
-            f"the database belongs to the issuer {bound}, not to {issuer}",
-            code="store_issuer",
-            stage="store",
-            hint="set the issuer it was first served with, or name another database",
-        )
+    _check_issuer(store.perform(KeepSetting("issuer", issuer)), issuer)
+
+
+def check_issuer_binding(store: Store, issuer: str) -> None:
+    """Check, recording nothing, that no other issuer was recorded.
+
+    Raises:
+        StoreError: `store_issuer`, as `bind_issuer`.
+    """
+    _check_issuer(store.perform(FindSetting("issuer")) or issuer, issuer)
+
+
+def is_sealed(store: Store) -> bool:
+    """Return whether the database keeps anything that only its key ring opens."""
+    return store.perform(FindSetting("key_check")) is not None or bool(store.perform(ListKeys()))
+
+
+def check_seal(store: Store, ring: KeyRing) -> None:
+    """Check, changing nothing, that a key ring opens the check value, if there is one.
+
+    Raises:
+        StoreError: `store_key`, as `check_key_ring`.
+    """
+    sealed = store.perform(FindSetting("key_check"))
+    if sealed is None:
+        return
+    try:
+        ring.open(_CHECK_PURPOSE, sealed)
+    except SealBroken:
+        raise _wrong_key_ring() from None
 
 
 def check_key_ring(store: Store, ring: KeyRing) -> None:
@@ -60,12 +82,27 @@ def check_key_ring(store: Store, ring: KeyRing) -> None:
             return
         _reseal(store, ring, sealed)
     except SealBroken:
+        raise _wrong_key_ring() from None
+
+
+def _check_issuer(bound: str, issuer: str) -> None:
+    """Check that the recorded issuer is this one."""
+    if bound != issuer:
         raise StoreError(
-            "the key ring does not open this database",
-            code="store_key",
+            f"the database belongs to the issuer {bound}, not to {issuer}",
+            code="store_issuer",
             stage="store",
-            hint="set CODEGRANT_SECRET, or the key file, that the database was made with",
-        ) from None
+            hint="set the issuer it was first served with, or name another database",
+        )
+
+
+def _wrong_key_ring() -> StoreError:
+    return StoreError(
+        "the key ring does not open this database",
+        code="store_key",
+        stage="store",
+        hint="set CODEGRANT_SECRET, or the key file, that the database was made with",
+    )
 
 
 def _is_sealed_by_first(ring: KeyRing, sealed: str) -> bool:

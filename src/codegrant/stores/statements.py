@@ -54,8 +54,8 @@ class Execute(Effect[list[Row]]):
     __slots__ = ("parameters", "statement")
 
     def __init__(self, statement: Statement, parameters: Parameters) -> None:
-        self.statement = statement
-        self.parameters = parameters
+        self.statement: Statement = statement
+        self.parameters: Parameters = parameters
 
     def __repr__(self) -> str:
         return f"Execute({self.statement.name})"

@@ -99,7 +99,9 @@ class Shape(Generic[R]):
 
     def __init__(self, record: Callable[..., R], **codecs: _Codec) -> None:
         self._make = record
-        self.columns = tuple(f.name for f in fields(cast("type[DataclassInstance]", record)))
+        self.columns: tuple[str, ...] = tuple(
+            f.name for f in fields(cast("type[DataclassInstance]", record))
+        )
         positions = {name: index for index, name in enumerate(self.columns)}
         self._codecs = tuple((positions[name], name, codec) for name, codec in codecs.items())
 

@@ -20,12 +20,21 @@ from codegrant.http import Headers, Request, Response
 from codegrant.web.failures import trail_of
 from codegrant.web.proxy import Origin, TrustedProxies
 
-__all__ = ["AsgiReceive", "AsgiScope", "AsgiSend", "Clock", "Respond", "ServerApp"]
+__all__ = [
+    "AsgiApplication",
+    "AsgiReceive",
+    "AsgiScope",
+    "AsgiSend",
+    "Clock",
+    "Respond",
+    "ServerApp",
+]
 
 # The ASGI specification leaves the values of its mappings open.
 AsgiScope: TypeAlias = MutableMapping[str, Any]
 AsgiReceive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 AsgiSend: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+AsgiApplication: TypeAlias = Callable[[AsgiScope, AsgiReceive, AsgiSend], Awaitable[None]]
 
 Respond: TypeAlias = Callable[[Request, int], Flow[Response]]
 Perform: TypeAlias = Callable[[Effect[Any]], Awaitable[Any]]

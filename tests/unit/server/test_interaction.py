@@ -9,6 +9,7 @@ from codegrant.errors import OAuthError
 from codegrant.http import Headers, Request, Response
 from codegrant.secret import digest_of
 from codegrant.server.interaction import (
+    ANSWER_SECONDS,
     Authentication,
     BoundTransaction,
     NeedConsent,
@@ -190,7 +191,7 @@ def test_login_then_consent_then_the_client(bench: Bench) -> None:
     assert consent == NeedConsent(bound.checked, authentication())
     answer = bench.run(approve(bench.server, bound, authentication(), EVERYTHING, NOW))
     assert "code" in answered(answer)
-    assert "=; Max-Age=0" in answer.headers.get("set-cookie")
+    assert f"; Max-Age={ANSWER_SECONDS};" in answer.headers.get("set-cookie")
     (grant,) = bench.store.grants.values()
     assert grant.scope == ("openid",)
     assert not bench.store.transactions

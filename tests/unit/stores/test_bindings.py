@@ -10,8 +10,14 @@ from codegrant.errors import StoreError
 from codegrant.sealing import KeyRing
 from codegrant.server.administration import ListKeys
 from codegrant.server.effects import AddKey
-from codegrant.stores.bindings import bind_issuer, check_key_ring
-from codegrant.stores.operations.settings import KeepSetting, ResealKeys
+from codegrant.stores.bindings import (
+    bind_issuer,
+    check_issuer_binding,
+    check_key_ring,
+    check_seal,
+    is_sealed,
+)
+from codegrant.stores.operations.settings import FindSetting, KeepSetting, ResealKeys
 from codegrant.stores.sqlite import SqliteStore
 from tests.unit.stores.examples import key
 
@@ -70,3 +76,32 @@ def test_the_first_value_of_a_setting_stays(store: SqliteStore) -> None:
     assert not store.perform(ResealKeys("name", "second", "third", {}))
     assert store.perform(ResealKeys("name", "first", "third", {}))
     assert store.perform(KeepSetting("name", "x")) == "third"
+
+
+def test_looking_at_a_binding_records_nothing(store: SqliteStore) -> None:
+    for issuer in (ISSUER, "https://other.example"):
+        check_issuer_binding(store, issuer)
+    check_seal(store, KeyRing([OLD]))
+    assert not is_sealed(store)
+    assert store.perform(FindSetting("issuer")) is None
+    assert store.perform(FindSetting("key_check")) is None
+
+
+def test_looking_at_a_binding_refuses_what_binding_would(store: SqliteStore) -> None:
+    bind_issuer(store, ISSUER)
+    check_key_ring(store, KeyRing([OLD]))
+    assert is_sealed(store)
+    check_issuer_binding(store, ISSUER)
+    check_seal(store, KeyRing([NEW, OLD]))
+    assert store.perform(FindSetting("issuer")) == ISSUER
+    with pytest.raises(StoreError) as raised:
+        check_issuer_binding(store, "https://other.example")
+    assert raised.value.code == "store_issuer"
+    with pytest.raises(StoreError) as raised:
+        check_seal(store, KeyRing([NEW]))
+    assert raised.value.code == "store_key"
+
+
+def test_a_signing_key_alone_is_something_sealed(store: SqliteStore) -> None:
+    store.perform(AddKey(key("a")))
+    assert is_sealed(store)

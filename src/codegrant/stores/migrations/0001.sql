@@ -92,7 +92,8 @@ CREATE TABLE transactions (
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     browser_digest BLOB CHECK (length(browser_digest) = 32),
-    login_sid TEXT NOT NULL
+    login_sid TEXT NOT NULL,
+    answer TEXT NOT NULL
 );
 CREATE INDEX transactions_unbound ON transactions (source, serial) WHERE browser_digest IS NULL;
 CREATE INDEX transactions_by_expiry ON transactions (expires_at);

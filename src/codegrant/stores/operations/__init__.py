@@ -57,6 +57,7 @@ OPERATIONS: Mapping[type[Effect[Any]], Operation] = {
     server.FindTransaction: _reads(transactions.find_transaction),
     server.RecordLogin: _writes(transactions.record_login),
     server.FinishTransaction: _writes(transactions.finish_transaction),
+    server.FindAnswer: _reads(transactions.find_answer),
     server.SaveCode: _writes(grants.save_code),
     server.RedeemCode: _writes(grants.redeem_code),
     server.FindGrant: _reads(grants.find_grant),
@@ -99,6 +100,7 @@ OPERATIONS: Mapping[type[Effect[Any]], Operation] = {
     client.SaveSession: _writes(logins.save_session),
     client.FindSession: _reads(logins.find_session),
     client.DeleteSession: _writes(logins.delete_session),
+    settings.FindSetting: _reads(settings.find_setting),
     settings.KeepSetting: _writes(settings.keep_setting),
     settings.ResealKeys: _writes(settings.reseal_keys),
 }

@@ -34,12 +34,8 @@ _CODE_COLUMNS = len(CODE.columns)
 def save_code(effect: SaveCode) -> Flow[bool]:
     """Insert grant and code, and end the transaction they come from."""
     grant, code = effect.grant, effect.code
-    if effect.transaction_digest is not None:
-        ended = yield from end_transaction(
-            effect.transaction_digest, effect.browser_digest, code.created_at
-        )
-        if not ended:
-            return False
+    if effect.end is not None and not (yield from end_transaction(effect.end, code.created_at)):
+        return False
     keep_until = code.expires_at + LONGEST_ACCESS_TOKEN
     yield from execute(_SQL["save_grant"], **GRANT.parameters(grant), keep_until=keep_until)
     yield from execute(_SQL["save_code"], **CODE.parameters(code))

@@ -8,10 +8,24 @@ from dataclasses import dataclass
 from codegrant.flow import Effect, Flow
 from codegrant.stores.statements import execute, load_statements, matched
 
-__all__ = ["KeepSetting", "ResealKeys", "keep_setting", "reseal_keys"]
+__all__ = [
+    "FindSetting",
+    "KeepSetting",
+    "ResealKeys",
+    "find_setting",
+    "keep_setting",
+    "reseal_keys",
+]
 
 _SQL = load_statements("settings")
 _KEYS = load_statements("keys")
+
+
+@dataclass(frozen=True, slots=True)
+class FindSetting(Effect[str | None]):
+    """A setting, or None."""
+
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +50,12 @@ class ResealKeys(Effect[bool]):
     expected: str
     value: str
     sealed_keys: Mapping[str, str]
+
+
+def find_setting(effect: FindSetting) -> Flow[str | None]:
+    """Read a setting."""
+    found = yield from execute(_SQL["find_setting"], name=effect.name)
+    return str(found[0][0]) if found else None
 
 
 def keep_setting(effect: KeepSetting) -> Flow[str]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from codegrant.flow import Flow
 from codegrant.server.effects import (
     BindTransaction,
+    FindAnswer,
     FindTransaction,
     FinishTransaction,
     RecordLogin,
     SaveTransaction,
+    TransactionEnd,
 )
 from codegrant.server.records import Transaction
 from codegrant.stores.statements import execute, load_statements, matched
@@ -55,11 +57,27 @@ def record_login(effect: RecordLogin) -> Flow[bool]:
 
 def finish_transaction(effect: FinishTransaction) -> Flow[bool]:
     """End a transaction of this browser."""
-    return end_transaction(effect.digest, effect.browser_digest, effect.now)
+    return end_transaction(effect.end, effect.now)
 
 
-def end_transaction(digest: bytes, browser_digest: bytes | None, now: int) -> Flow[bool]:
-    """Delete the open transaction that is bound to this browser; True for one caller."""
+def end_transaction(end: TransactionEnd, now: int) -> Flow[bool]:
+    """End the open transaction that is bound to this browser; True for one caller."""
     return matched(
-        _SQL["finish_transaction"], digest=digest, browser_digest=browser_digest, now=now
+        _SQL["finish_transaction"],
+        digest=end.digest,
+        browser_digest=end.browser_digest,
+        sealed_answer=end.sealed_answer,
+        answer_until=end.answer_until,
+        now=now,
     )
+
+
+def find_answer(effect: FindAnswer) -> Flow[str | None]:
+    """Return the sealed answer that ended a transaction of this browser."""
+    found = yield from execute(
+        _SQL["find_answer"],
+        digest=effect.digest,
+        browser_digest=effect.browser_digest,
+        now=effect.now,
+    )
+    return str(found[0][0]) if found else None

@@ -2,10 +2,11 @@
 
 -- name: save_transaction
 INSERT INTO transactions (
-    digest, client_id, request, source, created_at, expires_at, browser_digest, login_sid
+    digest, client_id, request, source, created_at, expires_at, browser_digest, login_sid, answer
 )
 VALUES (
-    :digest, :client_id, :request, :source, :created_at, :expires_at, :browser_digest, :login_sid
+    :digest, :client_id, :request, :source, :created_at, :expires_at, :browser_digest, :login_sid,
+    ''
 );
 
 -- Of the unbound ones of a source, those beyond the newest :limit.
@@ -21,7 +22,7 @@ WHERE serial IN (
 -- name: find_transaction
 SELECT digest, client_id, request, source, created_at, expires_at, browser_digest, login_sid
 FROM transactions
-WHERE digest = :digest AND expires_at > :now;
+WHERE digest = :digest AND expires_at > :now AND answer = '';
 
 -- name: bind_transaction
 UPDATE transactions
@@ -32,10 +33,20 @@ RETURNING serial;
 -- name: record_login
 UPDATE transactions
 SET login_sid = :sid
-WHERE digest = :digest AND browser_digest = :browser_digest AND expires_at > :now
+WHERE
+    digest = :digest AND browser_digest = :browser_digest AND expires_at > :now AND answer = ''
 RETURNING serial;
 
+-- The one end of a transaction: its answer stays for a moment.
 -- name: finish_transaction
-DELETE FROM transactions
-WHERE digest = :digest AND browser_digest = :browser_digest AND expires_at > :now
+UPDATE transactions
+SET answer = :sealed_answer, expires_at = :answer_until
+WHERE
+    digest = :digest AND browser_digest = :browser_digest AND expires_at > :now AND answer = ''
 RETURNING serial;
+
+-- name: find_answer
+SELECT answer
+FROM transactions
+WHERE
+    digest = :digest AND browser_digest = :browser_digest AND expires_at > :now AND answer <> '';

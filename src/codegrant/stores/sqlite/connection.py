@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -97,17 +97,27 @@ def closed(connection: sqlite3.Connection) -> Generator[sqlite3.Connection]:
 def create_file(location: Location) -> None:
     """Make the database's file, readable by its owner alone, unless it is there.
 
-    SQLite gives the files beside it the same permissions.
+    SQLite gives the files beside it the same permissions. A file that is there is not even
+    opened: POSIX takes a process's locks on a file away when it closes any descriptor of it,
+    and then another program deletes the write-ahead log under our connections.
 
     Raises:
         StoreError: `store_missing_folder`, `store_readonly`, `store_full`.
+
+    SQLite "How To Corrupt An SQLite Database File" §2.2.
     """
-    if location.path is None or location.readonly:
+    path = location.path
+    if path is None or location.readonly:
         return
     try:
-        os.close(os.open(location.path, os.O_RDWR | os.O_CREAT, 0o600))
+        with suppress(FileExistsError):
+            os.close(os.open(os.path.realpath(path), os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
     except OSError as error:
-        raise faults.file_error(location.path, error) from None
+        raise faults.file_error(path, error) from None
+    if path.is_dir():
+        raise faults.not_a_database(str(path), "is a folder")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise faults.readonly(str(path))
 
 
 def drive(connection: sqlite3.Connection, operation: Flow[object]) -> object:
@@ -172,7 +182,9 @@ def _cannot_open(path: Path) -> StoreError:
     if path.is_dir():
         return faults.not_a_database(str(path), "is a folder")
     try:
-        path.open("rb").close()
+        path.stat()
+        # Tells whether there is a descriptor left; not the file itself, see `create_file`.
+        os.close(os.open(path.parent, os.O_RDONLY))
     except OSError as error:
         return faults.file_error(path, error)
     # The file itself can be read, so it is the files beside it that cannot be made.

@@ -82,7 +82,7 @@ class Writer:
     """
 
     def __init__(self, location: Location) -> None:
-        self.prepared = False
+        self.prepared: bool = False
         self._location = location
         self._begin = "BEGIN" if location.readonly else "BEGIN IMMEDIATE"
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()

@@ -22,6 +22,7 @@ from codegrant.server.effects import (
     RevokeGrant,
     SaveAccessToken,
     SaveTransaction,
+    TransactionEnd,
 )
 from codegrant.stores.operations.grants import redeem_code
 from codegrant.stores.sqlite import SqliteStore
@@ -190,22 +191,22 @@ def test_a_code_ends_the_transaction_of_its_browser(store: SqliteStore) -> None:
     store.perform(SaveTransaction(waiting))
     store.perform(BindTransaction(waiting.digest, BROWSER, NOW))
     one, two = issued(), issued()
-    foreign = replace(one.save(), transaction_digest=waiting.digest, browser_digest=OTHER_BROWSER)
+    foreign = replace(one.save(), end=TransactionEnd(waiting.digest, OTHER_BROWSER))
     assert not store.perform(foreign)
-    assert store.perform(replace(foreign, browser_digest=BROWSER))
+    assert store.perform(replace(foreign, end=TransactionEnd(waiting.digest, BROWSER)))
     assert store.perform(FindTransaction(waiting.digest, NOW)) is None
-    again = replace(two.save(), transaction_digest=waiting.digest, browser_digest=BROWSER)
+    again = replace(two.save(), end=TransactionEnd(waiting.digest, BROWSER))
     assert not store.perform(again)
     assert store.perform(FindGrant(two.grant.grant_id)) is None
     assert store.perform(two.redeem()) == CodeRefused("unknown")
 
 
-@pytest.mark.parametrize("browser", [None, BROWSER], ids=["none", "one"])
-def test_an_unbound_transaction_gives_no_code(store: SqliteStore, browser: bytes | None) -> None:
+@pytest.mark.parametrize("browser", [b"", BROWSER], ids=["none", "one"])
+def test_an_unbound_transaction_gives_no_code(store: SqliteStore, browser: bytes) -> None:
     waiting = transaction()
     store.perform(SaveTransaction(waiting))
     one = issued()
-    save = replace(one.save(), transaction_digest=waiting.digest, browser_digest=browser)
+    save = replace(one.save(), end=TransactionEnd(waiting.digest, browser))
     assert not store.perform(save)
     assert store.perform(FindTransaction(waiting.digest, NOW)) == waiting
 

@@ -7,10 +7,12 @@ from dataclasses import replace
 from codegrant.secret import digest_of
 from codegrant.server.effects import (
     BindTransaction,
+    FindAnswer,
     FindTransaction,
     FinishTransaction,
     RecordLogin,
     SaveTransaction,
+    TransactionEnd,
 )
 from codegrant.server.records import Transaction
 from codegrant.stores.sqlite import SqliteStore
@@ -56,13 +58,33 @@ def test_a_login_is_recorded_by_the_bound_browser_alone(store: SqliteStore) -> N
 
 def test_a_transaction_is_finished_once_by_the_bound_browser(store: SqliteStore) -> None:
     waiting = transaction()
+    end = TransactionEnd(waiting.digest, BROWSER)
     store.perform(SaveTransaction(waiting))
-    assert not store.perform(FinishTransaction(waiting.digest, BROWSER, NOW))
+    assert not store.perform(FinishTransaction(end, NOW))
     store.perform(BindTransaction(waiting.digest, BROWSER, NOW))
-    assert not store.perform(FinishTransaction(waiting.digest, OTHER_BROWSER, NOW))
-    assert not store.perform(FinishTransaction(waiting.digest, BROWSER, LATE))
-    assert store.perform(FinishTransaction(waiting.digest, BROWSER, NOW))
-    assert not store.perform(FinishTransaction(waiting.digest, BROWSER, NOW))
+    assert not store.perform(FinishTransaction(replace(end, browser_digest=OTHER_BROWSER), NOW))
+    assert not store.perform(FinishTransaction(end, LATE))
+    assert store.perform(FinishTransaction(end, NOW))
+    assert not store.perform(FinishTransaction(end, NOW))
+    assert find(store, "transaction") is None
+
+
+def test_the_answer_of_a_finished_one_is_kept_for_its_browser_and_for_a_moment(
+    store: SqliteStore,
+) -> None:
+    waiting = transaction()
+    ask = FindAnswer(waiting.digest, BROWSER, NOW)
+    store.perform(SaveTransaction(waiting))
+    store.perform(BindTransaction(waiting.digest, BROWSER, NOW))
+    assert store.perform(ask) is None
+    end = TransactionEnd(waiting.digest, BROWSER, "sealed", NOW + 15)
+    assert store.perform(FinishTransaction(end, NOW))
+    assert store.perform(replace(ask, now=NOW + 14)) == "sealed"
+    assert store.perform(replace(ask, now=NOW + 15)) is None
+    assert store.perform(replace(ask, browser_digest=OTHER_BROWSER)) is None
+    assert store.perform(replace(ask, digest=digest_of("another"))) is None
+    assert not store.perform(FinishTransaction(end, NOW))
+    assert not store.perform(RecordLogin(waiting.digest, BROWSER, "sid", NOW))
     assert find(store, "transaction") is None
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -113,3 +115,28 @@ def draws() -> Flow[object]:
 def test_an_operation_may_ask_for_nothing_but_statements(connection: sqlite3.Connection) -> None:
     with pytest.raises(TypeError, match="RandomBytes"):
         drive(connection, draws())
+
+
+def test_a_file_in_use_is_not_taken_for_abandoned_by_other_programs(
+    location: Location, connection: sqlite3.Connection
+) -> None:
+    assert location.path is not None
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("CREATE TABLE a (b)")
+    create_file(location)  # as the writer does, beside a reader that is open already
+    with pytest.raises(StoreError):
+        connect(Location(path=location.path / "nowhere"))
+    script = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); "
+        "c.execute('INSERT INTO a VALUES (1)'); c.commit(); c.close()"
+    )
+    subprocess.run([sys.executable, "-c", script, str(location.path)], check=True)
+    # The last one to close deletes the log: that must not have been the other program.
+    assert location.path.with_name(f"{location.path.name}-wal").exists()
+    assert connection.execute("SELECT b FROM a").fetchall() == [(1,)]
+
+
+def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    with pytest.raises(StoreError) as raised:
+        create_file(Location(path=tmp_path))
+    assert raised.value.code == "store_not_a_database"

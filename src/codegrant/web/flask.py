@@ -1,0 +1,294 @@
+"""`Login`: Flask in front of the shared web login. `Protect` is at hand here as well.
+
+    app = Flask(__name__)
+    login = Login(app, Client("https://issuer.example", client_id=..., client_secret=...))
+
+    @app.get("/profile")
+    @login.required
+    def profile():
+        return login.api.get("https://api.example/profile").json()
+
+It translates requests and responses and decides nothing. Layer: web.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, TypeVar, cast
+
+from codegrant.client.api import ApiSession
+from codegrant.client.facade import Client
+from codegrant.client.tokens import Tokens
+from codegrant.errors import ConfigurationError, LoginRequired, UsageError
+from codegrant.flow import Effect, Flow, RandomBytes, run
+from codegrant.rules.id_token import IdToken
+from codegrant.sealing import MINIMUM_KEY_LENGTH, KeyRing
+from codegrant.stores import faults
+from codegrant.stores.key_file import read_or_create_key_file
+from codegrant.stores.sqlite import SqliteStore
+from codegrant.web.login import SESSION_LIFETIME, WebLogin
+from codegrant.web.login_effects import AtProvider, Pause
+from codegrant.web.login_sessions import SignedIn
+
+try:
+    import flask
+    from werkzeug.wrappers import Response as FlaskResponse
+except ImportError as _error:  # pragma: no cover - seen in the test of the bare wheel
+    raise ConfigurationError(
+        "codegrant.web.flask needs Flask: pip install 'codegrant[flask]'"
+    ) from _error
+
+from codegrant.web.flask_http import from_flask, to_flask
+from codegrant.web.flask_resource import Protect
+
+__all__ = ["Login", "Protect", "TokenStore"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_SIGNED_IN = "codegrant.signed_in"
+_KEPT = "codegrant.login"
+
+
+class TokenStore(Protocol):
+    """Performs the effects of `codegrant.client.effects`."""
+
+    def perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
+        """Carry out one effect and return its answer."""
+
+
+class Login:
+    """Logs people in to a Flask application: adds `/login`, `/callback` and `/logout`.
+
+    Args:
+        app: or None, and `init_app` later.
+        client: one client, or a mapping of provider names to clients.
+        public_url: how browsers reach the application, e.g. `https://app.example`. Without
+            it the request says so, which is right only without a proxy in front.
+        store: where sessions and tokens are kept; by default an encrypted SQLite file in
+            the application's instance folder.
+        key_ring: seals cookies and tokens; by default made of `CODEGRANT_SECRET`, else of
+            the application's `SECRET_KEY` and `SECRET_KEY_FALLBACKS`, else of a key file
+            beside the store.
+        login_path, callback_path, logout_path: of the three addresses.
+        home: where a person goes after login and logout, below the application's root.
+        session_lifetime: seconds.
+        clock: returns epoch seconds; for tests.
+
+    Raises:
+        UsageError: no client was given, or one under a name that no address should have.
+        ConfigurationError: `public_url` is neither https nor loopback, a client's own
+            `redirect_uri` does not lead to the callback, or a key has under 32 characters.
+    """
+
+    def __init__(
+        self,
+        app: flask.Flask | None = None,
+        client: Client | Mapping[str, Client] | None = None,
+        *,
+        public_url: str | None = None,
+        store: TokenStore | None = None,
+        key_ring: KeyRing | None = None,
+        login_path: str = "/login",
+        callback_path: str = "/callback",
+        logout_path: str = "/logout",
+        home: str = "/",
+        session_lifetime: int = SESSION_LIFETIME,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clients = _named(client)
+        self._store, self._ring, self._clock = store, key_ring, clock
+        self._web = WebLogin(
+            {name: one.flows for name, one in self._clients.items()},
+            self._key_ring,
+            public_url=public_url,
+            login_path=login_path,
+            callback_path=callback_path,
+            logout_path=logout_path,
+            home=home,
+            session_lifetime=session_lifetime,
+        )
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(self, app: flask.Flask) -> None:
+        """Add the addresses to `app`, and send a person whose tokens are gone to log in.
+
+        The endpoints, for `url_for`, are `codegrant.login`, `codegrant.callback` and
+        `codegrant.logout`; of several providers also `codegrant.login.NAME`.
+
+        Raises:
+            ConfigurationError: the application's secret has under 32 characters.
+        """
+        if self._ring is None:
+            _find_configured_keys(app)  # a wrong key is told now rather than at the first login
+        for name, path in self._web.routes():
+            app.add_url_rule(path, f"codegrant.{name}", self._respond, methods=["GET", "POST"])
+        app.register_error_handler(LoginRequired, self._send_to_login)
+
+    def required(self, view: Callable[P, R]) -> Callable[P, R | FlaskResponse]:
+        """Let only somebody who is signed in reach `view`; others are sent to log in."""
+
+        @wraps(view)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R | FlaskResponse:
+            if self.current is None:
+                return to_flask(self._web.ask_to_log_in(from_flask()))
+            answer: R = flask.current_app.ensure_sync(view)(*args, **kwargs)
+            return answer
+
+        return guarded
+
+    @property
+    def current(self) -> SignedIn | None:
+        """Who is signed in in the browser that sent this request; one look-up per request."""
+        # Kept with the request: `flask.g` may outlive it where a test pushes a context.
+        kept = flask.request.environ
+        if _SIGNED_IN not in kept:
+            kept[_SIGNED_IN] = self._run(self._web.find_signed_in(from_flask(), self._now()))
+        signed_in: SignedIn | None = kept[_SIGNED_IN]
+        return signed_in
+
+    @property
+    def tokens(self) -> Tokens:
+        """The tokens of the person who is signed in.
+
+        Raises:
+            LoginRequired: nobody is.
+        """
+        return self._signed_in().tokens
+
+    @property
+    def identity(self) -> IdToken:
+        """Who is signed in: the key of an account is (`issuer`, `subject`).
+
+        Raises:
+            LoginRequired: nobody is signed in.
+            UsageError: the login was without OpenID.
+        """
+        return self._signed_in().identity
+
+    @property
+    def api(self) -> ApiSession:
+        """Calls APIs as the person who is signed in; see `Client.api`.
+
+        Raises:
+            LoginRequired: nobody is signed in, or the access token has expired.
+        """
+        signed_in = self._signed_in()
+        expires_at = signed_in.tokens.expires_at
+        if expires_at is not None and self._now() >= expires_at:
+            raise LoginRequired(
+                "invalid_token", description="the access token has expired", stage="api"
+            )
+        return self._clients[signed_in.provider].api(signed_in.tokens)
+
+    def url(self, return_to: str | None = None) -> str:
+        """Return the path that starts a login and then leads to `return_to`.
+
+        Args:
+            return_to: a path of the same origin as `url_for` makes it, up to 200 bytes;
+                anything else is ignored.
+        """
+        return self._web.login_url(from_flask(), return_to)
+
+    def _signed_in(self) -> SignedIn:
+        found = self.current
+        if found is None:
+            raise LoginRequired("login_required", description="nobody is signed in", stage="api")
+        return found
+
+    def _respond(self) -> FlaskResponse:
+        return to_flask(self._run(self._web.respond(from_flask(), self._now())))
+
+    def _send_to_login(self, error: LoginRequired) -> FlaskResponse:  # noqa: ARG002
+        return to_flask(self._web.ask_to_log_in(from_flask()))
+
+    def _run(self, flow: Flow[R]) -> R:
+        return run(flow, self._perform)
+
+    def _perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
+        match effect:
+            case AtProvider(name, start):
+                return run(start(), self._clients[name].perform)
+            case Pause(seconds):
+                return time.sleep(seconds)
+            case RandomBytes(size=size):
+                return os.urandom(size)
+            case _:
+                return self._token_store().perform(effect)
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+    # Made on first use, for each application, and without a lock that a fork could inherit:
+    # of two that are made at once one is dropped unused.
+
+    def _token_store(self) -> TokenStore:
+        if self._store is not None:
+            return self._store
+        kept = flask.current_app.extensions.setdefault(_KEPT, {})
+        if "store" not in kept:
+            kept.setdefault("store", SqliteStore(_instance_folder() / "codegrant.db"))
+        store: TokenStore = kept["store"]
+        return store
+
+    def _key_ring(self) -> KeyRing:
+        if self._ring is not None:
+            return self._ring
+        kept = flask.current_app.extensions.setdefault(_KEPT, {})
+        if "key_ring" not in kept:
+            kept.setdefault("key_ring", _find_key_ring())
+        key_ring: KeyRing = kept["key_ring"]
+        return key_ring
+
+
+def _named(client: Client | Mapping[str, Client] | None) -> dict[str, Client]:
+    """Return the clients by their names; an only one is called `default`."""
+    found = client if isinstance(client, Mapping) else {"default": client}
+    for name, one in found.items():
+        if not isinstance(one, Client):
+            raise UsageError(
+                f"client: a Client, or a mapping of names to clients, is needed, not {name}: "
+                f"{type(one).__name__}"
+            )
+    return {name: one for name, one in found.items() if isinstance(one, Client)}
+
+
+def _instance_folder() -> Path:
+    folder = Path(flask.current_app.instance_path)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise faults.file_error(folder, error) from None
+    return folder
+
+
+def _find_configured_keys(app: flask.Flask) -> KeyRing | None:
+    """Return the keys of the environment, else those of the application's secret, if any."""
+    text = os.environ.get("CODEGRANT_SECRET")
+    if text:
+        return KeyRing.parse(text)
+    if not app.secret_key:
+        return None
+    settings = cast("Mapping[str, Any]", app.config)
+    older: Sequence[str | bytes] = settings.get("SECRET_KEY_FALLBACKS") or ()
+    keys = [app.secret_key, *older]
+    texts = [key.decode("latin-1") if isinstance(key, bytes) else key for key in keys]
+    shortest = min(map(len, texts))
+    if shortest < MINIMUM_KEY_LENGTH:
+        raise ConfigurationError(
+            f"SECRET_KEY: a key has {shortest} characters, at least {MINIMUM_KEY_LENGTH} are "
+            "needed",
+            hint='make one with python -c "import secrets; print(secrets.token_urlsafe(32))"',
+        )
+    return KeyRing(texts)
+
+
+def _find_key_ring() -> KeyRing:
+    """Return the application's keys: configured, else of a file beside its store."""
+    configured = _find_configured_keys(flask.current_app)
+    return configured or read_or_create_key_file(_instance_folder() / "codegrant.db.key")

@@ -1,0 +1,113 @@
+"""Bounds on the head of a request, which neither uvicorn nor httptools sets. Layer: web.
+
+Too long an address is answered 414, too large a head 431, and a head that does not arrive
+in time costs its sender the connection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NoReturn, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+__all__ = ["BoundedProtocol"]
+
+_MOST_FIELDS = 100
+_MOST_HEAD_BYTES = 32_768
+_MOST_ADDRESS_BYTES = 16_384
+_HEAD_SECONDS = 10.0
+
+_ADDRESS_TOO_LONG = "414 URI Too Long"
+_HEAD_TOO_LARGE = "431 Request Header Fields Too Large"
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection of uvicorn whose request heads are bounded in size, number and time."""
+
+    _refusal = ""
+    _head_is_open = True
+    _head_bytes = 0
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the first head."""
+        super().connection_made(cast("asyncio.Transport", transport))
+        self._await_head(_HEAD_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take a piece; a single field may be spread over any number of them."""
+        super().data_received(data)
+        if self._head_is_open and not self.transport.is_closing():
+            self._head_bytes += len(data)
+            if self._head_bytes > _MOST_HEAD_BYTES:
+                self._refusal = _HEAD_TOO_LARGE
+                self.send_400_response(_HEAD_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """Count anew."""
+        self._head_is_open, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a piece of the address."""
+        super().on_url(url)
+        if len(self.url) > _MOST_ADDRESS_BYTES:
+            self._refuse(_ADDRESS_TOO_LONG)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a field."""
+        super().on_header(name, value)
+        self._head_bytes += len(name) + len(value)
+        if self._head_bytes > _MOST_HEAD_BYTES or len(self.headers) > _MOST_FIELDS:
+            self._refuse(_HEAD_TOO_LARGE)
+
+    def on_headers_complete(self) -> None:
+        """Stop waiting, the head is whole."""
+        self._head_is_open = False
+        self._stop_waiting()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next head, once the connection may lie idle no longer."""
+        super().on_response_complete()
+        if not self.transport.is_closing():
+            self._await_head(self.timeout_keep_alive + _HEAD_SECONDS)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP request, or is one past our bounds."""
+        if not self._refusal:
+            super().send_400_response(msg)
+            return
+        answer = f"HTTP/1.1 {self._refusal}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        self.transport.write(answer.encode())
+        self.transport.close()
+
+    def _refuse(self, status: str) -> NoReturn:
+        """End parsing: httptools hands this on to uvicorn as a request that is not valid."""
+        self._refusal = status
+        raise ValueError(status)
+
+    def _await_head(self, seconds: float) -> None:
+        self._stop_waiting()
+        self._timer = self.loop.call_later(seconds, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _give_up(self) -> None:
+        """Close the connection unless a request of it is being answered."""
+        if not self._is_answering():
+            self.transport.close()
+
+    def _is_answering(self) -> bool:
+        # None before the first request, which uvicorn's type does not say.
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is not None and not cycle.response_complete

@@ -1,0 +1,174 @@
+"""Logging people in to a web application, as flows from a request to a response. Layer: web.
+
+Everything that a framework's adapter needs and none of them decides: where the login
+starts, who is signed in, how they sign out. A pending login is one small sealed cookie per
+attempt; a finished one is an opaque session id in a cookie and sealed tokens in the token
+store. What the callback is worth stands in `login_callback`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from urllib.parse import urlencode
+
+from codegrant.client.effects import DeleteSession
+from codegrant.client.flows import ClientFlows
+from codegrant.client.login import LoginRequest, SealedState
+from codegrant.client.pending import LOGIN_LIFETIME
+from codegrant.client.state import seal_cookie
+from codegrant.errors import CodegrantError, UsageError
+from codegrant.flow import Flow, ask
+from codegrant.http import Headers, Request, Response
+from codegrant.sealing import KeyRing
+from codegrant.secret import digest_of
+from codegrant.web.login_addresses import LoginAddresses
+from codegrant.web.login_callback import LoginCallback
+from codegrant.web.login_effects import AtProvider
+from codegrant.web.login_failures import answer_failure
+from codegrant.web.login_pages import NOT_KEPT, chooser_page, logout_page, not_allowed, redirect
+from codegrant.web.login_sessions import LoginSessions, SignedIn
+
+__all__ = ["SESSION_LIFETIME", "WebLogin"]
+
+SESSION_LIFETIME = 14 * 86_400
+
+
+class WebLogin:
+    """The login of one web application, at one provider or several.
+
+    Args:
+        clients: name of each provider to its client's flows.
+        key_ring: called on first use; the same keys in every process of the application.
+        public_url: origin (and path) under which browsers reach the application; else the
+            request says so.
+        login_path, callback_path, logout_path: below the application's root. With several
+            providers `/NAME` follows the first two.
+        home: where a person goes after login and logout, unless asked otherwise; below the
+            application's root.
+        session_lifetime: seconds.
+
+    Raises:
+        UsageError: there is no client, or one whose name has other characters than an
+            address should.
+        ConfigurationError: `public_url` is neither https nor loopback, or a client's own
+            `redirect_uri` does not lead to the callback.
+    """
+
+    def __init__(
+        self,
+        clients: Mapping[str, ClientFlows],
+        key_ring: Callable[[], KeyRing],
+        *,
+        public_url: str | None = None,
+        login_path: str = "/login",
+        callback_path: str = "/callback",
+        logout_path: str = "/logout",
+        home: str = "/",
+        session_lifetime: int = SESSION_LIFETIME,
+    ) -> None:
+        if not clients:
+            raise UsageError("client: at least one is needed")
+        self._clients = dict(clients)
+        self._key_ring = key_ring
+        configs = {name: flows.config for name, flows in self._clients.items()}
+        self._addresses = LoginAddresses(
+            configs,
+            public_url=public_url,
+            login_path=login_path,
+            callback_path=callback_path,
+            logout_path=logout_path,
+            home=home,
+        )
+        self._sessions = LoginSessions(configs, key_ring, session_lifetime)
+        self._callback = LoginCallback(self._clients, self._addresses, self._sessions, key_ring)
+
+    def routes(self) -> Iterator[tuple[str, str]]:
+        """Yield a name and the path of each address that `respond` answers."""
+        return self._addresses.routes()
+
+    def respond(self, request: Request, now: int) -> Flow[Response]:
+        """Return the answer to a request for one of `routes`."""
+        if request.path == self._addresses.logout_path:
+            return (yield from self._sign_out(request))
+        if request.method != "GET":
+            return not_allowed("GET")
+        if request.path in self._addresses.callbacks:
+            return (yield from self._callback.answer(request, now))
+        name = self._addresses.starts.get(request.path)
+        if name is None:
+            return self._choose(request)
+        return (yield from self._start(request, now, name))
+
+    def find_signed_in(self, request: Request, now: int) -> Flow[SignedIn | None]:
+        """Return who is signed in in the browser that sent `request`; one look-up."""
+        session_id = self._addresses.cookies(request).find_session(request.headers)
+        return (yield from self._sessions.find(session_id, now))
+
+    def ask_to_log_in(self, request: Request) -> Response:
+        """Return the answer to a request that needs somebody signed in.
+
+        A page is answered with a redirect to the login, which leads back to it; anything
+        else (a form, a script's request) with 401.
+        """
+        mode = request.headers.get("sec-fetch-mode", "navigate")
+        if request.method not in {"GET", "HEAD"} or mode != "navigate":
+            return Response(status=401, headers=Headers(NOT_KEPT))
+        return redirect(self.login_url(request, self._addresses.here(request)))
+
+    def login_url(self, request: Request, return_to: str | None = None) -> str:
+        """Return the path that starts a login and leads to the path `return_to` in the end."""
+        return self._addresses.login_url(request, return_to)
+
+    def _start(self, request: Request, now: int, name: str) -> Flow[Response]:
+        """Send the browser to the provider, with a pending cookie of its own."""
+        return_to, flows = self._addresses.return_to(request), self._clients[name]
+        try:
+            key_ring = self._key_ring()
+            asked = LoginRequest(
+                redirect_uri=self._addresses.redirect_uri(request, name), return_to=return_to
+            )
+            state = SealedState(key_ring=key_ring, origin=self._addresses.seen_origin(request))
+            login = yield from ask(
+                AtProvider(name, lambda: flows.start_login(asked, now, state)),
+            )
+        except CodegrantError as error:
+            retry = self._addresses.login_url(request, return_to)
+            return (yield from answer_failure(error, retry))
+        cookies = self._addresses.cookies(request)
+        surplus = cookies.surplus(request.headers, key_ring, now, LOGIN_LIFETIME)
+        pending = cookies.build(
+            cookies.pending(login.login_id),
+            seal_cookie(login, name, key_ring),
+            max_age=LOGIN_LIFETIME,
+        )
+        return redirect(login.url, [*(cookies.clear(n) for n in surplus), pending])
+
+    def _choose(self, request: Request) -> Response:
+        """Offer the providers."""
+        return_to = self._addresses.return_to(request)
+        query = f"?{urlencode({'return_to': return_to})}" if return_to else ""
+        starts = self._addresses.starts.items()
+        return chooser_page([(n, self._addresses.below(request, p) + query) for p, n in starts])
+
+    def _sign_out(self, request: Request) -> Flow[Response]:
+        """Sign out: at once for a form or link of our own, else after a question."""
+        if request.method not in {"GET", "POST"}:
+            return not_allowed("GET, POST")
+        if not self._is_own(request):
+            return logout_page(self._addresses.below(request, self._addresses.logout_path))
+        cookies = self._addresses.cookies(request)
+        session_id = cookies.find_session(request.headers)
+        if session_id is not None:
+            yield from ask(DeleteSession(digest_of(session_id)))
+        return redirect(self._addresses.home(request), [cookies.clear(cookies.session)])
+
+    def _is_own(self, request: Request) -> bool:
+        """Return whether a page of the application itself asked, as the browser says.
+
+        An older browser says nothing about a link; a form tells its origin.
+        """
+        site = request.headers.get("sec-fetch-site")
+        if site or request.method == "GET":
+            return site == "same-origin" or (site == "none" and request.method == "POST")
+        origin = request.headers.get("origin")
+        return not origin or origin == self._addresses.origin(request)

@@ -1,0 +1,247 @@
+"""The callback of a web login: judged, exchanged once, and repeated for a minute. Layer: web.
+
+Whatever happens, the person gets a page or a way on.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from codegrant.client.effects import (
+    CallbackClaim,
+    ClaimCallback,
+    Claimed,
+    DeleteSession,
+    FinishCallback,
+    InProgress,
+)
+from codegrant.client.flows import ClientFlows
+from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin
+from codegrant.client.state import (
+    CookieLogin,
+    LoginState,
+    diagnose,
+    login_digest,
+    open_cookie,
+    resume_login,
+)
+from codegrant.client.state_errors import other_provider, state_error
+from codegrant.errors import CallbackRejected, CodegrantError, MessageError, StateError
+from codegrant.flow import Flow, RandomBytes, ask
+from codegrant.http import Request, Response, find_cookies
+from codegrant.messages.parameters import Parameters
+from codegrant.sealing import KeyRing, SealBroken
+from codegrant.secret import Secret, digest_of
+from codegrant.web.login_addresses import LoginAddresses
+from codegrant.web.login_effects import AtProvider, Pause
+from codegrant.web.login_failures import answer_failure
+from codegrant.web.login_pages import redirect
+from codegrant.web.login_sessions import LoginSessions, SignedIn
+
+__all__ = ["LoginCallback"]
+
+REPLAY_SECONDS = 60
+_WAITS = 100
+_WAIT_SECONDS = 0.1
+_ANSWER_PURPOSE = "codegrant web answer 1"
+
+
+class _Arrival(NamedTuple):
+    """One delivery of a callback."""
+
+    request: Request
+    now: int
+    name: str
+    raw_state: str
+    state: LoginState
+
+
+class LoginCallback:
+    """Answers the callbacks of one application.
+
+    Args:
+        clients: name of each provider to its client's flows.
+        addresses, sessions: of the application.
+        key_ring: called on first use.
+    """
+
+    def __init__(
+        self,
+        clients: Mapping[str, ClientFlows],
+        addresses: LoginAddresses,
+        sessions: LoginSessions,
+        key_ring: Callable[[], KeyRing],
+    ) -> None:
+        self._clients = clients
+        self._addresses = addresses
+        self._sessions = sessions
+        self._key_ring = key_ring
+
+    def answer(self, request: Request, now: int) -> Flow[Response]:
+        """Return the redirect that ends a login, or a page that says why it failed."""
+        return_to = None
+        try:
+            name = self._addresses.callbacks[request.path]
+            raw_state = _read_state(request.query)
+            if not raw_state:
+                raise self._explain(request, raw_state, now, name)
+            state = LoginState.open(raw_state, self._key_ring())
+            return_to = state.return_to
+            return (yield from self._finish(_Arrival(request, now, name, raw_state, state)))
+        except CodegrantError as error:
+            retry = self._addresses.login_url(request, return_to)
+            return (yield from answer_failure(error, retry))
+
+    def _finish(self, arrival: _Arrival) -> Flow[Response]:
+        """Finish the login of an arrival, once, or repeat the answer that it had."""
+        request, now, name, raw_state, state = arrival
+        pending = self._addresses.cookies(request).pending(state.login_id)
+        values = find_cookies(request.headers, pending)
+        if len(values) != 1:
+            return (yield from self._finish_without_cookie(arrival, cookie_found=bool(values)))
+        cookie = open_cookie(values[0], self._key_ring())
+        age = now - state.started_at
+        # Behind this line a claim is remembered: no login is ever exchanged twice.
+        if age > LOGIN_LIFETIME + REPLAY_SECONDS:
+            raise self._explain(request, raw_state, now, name)
+        login = yield from self._resume(arrival, cookie)
+        claim = yield from self._claim(state, now)
+        if isinstance(claim, Claimed):
+            return (yield from self._exchange(arrival, login, values[0]))
+        if isinstance(claim, InProgress):
+            raise state_error("state_in_progress", "another delivery of this callback is not done")
+        answer = _open_answer(claim.sealed_answer, login.seed)
+        if answer is None:
+            raise self._explain(request, raw_state, now, name, already_used=True)
+        session_id, location = answer
+        if (yield from self._sessions.find(session_id, now)) is None:
+            # Signed out, or signed in anew in another tab: that stays as it is.
+            return redirect(location)
+        return redirect(location, [self._session_cookie(request, session_id)])
+
+    def _finish_without_cookie(self, arrival: _Arrival, *, cookie_found: bool) -> Flow[Response]:
+        """Explain a callback without its cookie, unless its session is in this browser."""
+        request, now, name, raw_state, state = arrival
+        session_id = self._addresses.cookies(request).find_session(request.headers)
+        signed_in = yield from self._sessions.find(session_id, now)
+        used = signed_in is not None and signed_in.login_id == state.login_id
+        if used and signed_in is not None and now < signed_in.tokens.received_at + REPLAY_SECONDS:
+            return redirect(state.return_to or self._addresses.home(request))
+        raise self._explain(
+            request, raw_state, now, name, cookie_found=cookie_found, already_used=used
+        )
+
+    def _explain(
+        self,
+        request: Request,
+        raw_state: str | None,
+        now: int,
+        name: str,
+        *,
+        cookie_found: bool = False,
+        already_used: bool = False,
+    ) -> StateError:
+        """Return why there is no pending login for this callback."""
+        return diagnose(
+            raw_state,
+            self._key_ring(),
+            now=now,
+            origin=self._addresses.seen_origin(request),
+            cookie_found=cookie_found,
+            already_used=already_used,
+            lifetime=min(LOGIN_LIFETIME, self._clients[name].config.login_lifetime),
+        )
+
+    def _resume(self, arrival: _Arrival, cookie: CookieLogin) -> Flow[PendingLogin]:
+        """Return the pending login that cookie and state make together."""
+        name, flows = arrival.name, self._clients[arrival.name]
+        if cookie.provider_name != name:
+            raise other_provider()
+        redirect_uri = self._addresses.redirect_uri(arrival.request, name)
+        provider = yield from ask(
+            AtProvider(name, lambda: flows.provider_identity(arrival.now, redirect_uri))
+        )
+        scope = yield from ask(AtProvider(name, lambda: flows.default_scope(arrival.now)))
+        return resume_login(cookie, arrival.raw_state, provider, self._key_ring(), scope=scope)
+
+    def _claim(self, state: LoginState, now: int) -> Flow[CallbackClaim]:
+        """Claim the exchange; where another delivery has it, wait for its end."""
+        claim = ClaimCallback(
+            login_digest=login_digest(state.login_id),
+            now=now,
+            expires_at=state.started_at + 2 * LOGIN_LIFETIME,
+        )
+        answer = yield from ask(claim)
+        for _ in range(_WAITS):
+            if not isinstance(answer, InProgress):
+                break
+            yield from ask(Pause(_WAIT_SECONDS))
+            answer = yield from ask(claim)
+        return answer
+
+    def _exchange(self, arrival: _Arrival, login: PendingLogin, cookie: str) -> Flow[Response]:
+        """Exchange the code and begin a new session; the browser's old one ends."""
+        request, now, name, raw_state, state = arrival
+        digest = login_digest(state.login_id)
+        url, flows = f"{request.url}?{request.query}", self._clients[name]
+        try:
+            if now - state.started_at > LOGIN_LIFETIME:
+                raise self._explain(request, raw_state, now, name)
+            tokens = yield from ask(AtProvider(name, lambda: flows.finish_login(url, login, now)))
+        except CodegrantError:
+            yield from ask(FinishCallback(login_digest=digest, sealed_answer="", answer_until=now))
+            raise
+        session_id = _text((yield from ask(RandomBytes(32))))
+        location = login.return_to or self._addresses.home(request)
+        signed_in = SignedIn(provider=name, tokens=tokens, login_id=login.login_id)
+        yield from ask(
+            FinishCallback(
+                login_digest=digest,
+                sealed_answer=_seal_answer(session_id, location, login.seed),
+                answer_until=now + REPLAY_SECONDS,
+                session=self._sessions.seal(session_id, signed_in, now),
+            )
+        )
+        cookies = self._addresses.cookies(request)
+        old = cookies.find_session(request.headers)
+        if old is not None:
+            yield from ask(DeleteSession(digest_of(old)))
+        kept = cookies.build(cookies.pending(login.login_id), cookie, max_age=REPLAY_SECONDS)
+        return redirect(location, [self._session_cookie(request, session_id), kept])
+
+    def _session_cookie(self, request: Request, session_id: str) -> tuple[str, str]:
+        cookies = self._addresses.cookies(request)
+        return cookies.build(cookies.session, session_id, max_age=self._sessions.lifetime)
+
+
+def _read_state(query: str) -> str | None:
+    """Return the parameter `state`; a query that nobody can read is the browser's fault."""
+    try:
+        return Parameters.parse(query).single("state")
+    except MessageError as error:
+        raise CallbackRejected(
+            f"the callback is malformed: {error.message}", code=error.code, stage="callback"
+        ) from None
+
+
+def _seal_answer(session_id: str, location: str, seed: Secret) -> str:
+    """Seal what a repeated callback gets, under a key that only its cookie holds."""
+    text = json.dumps([session_id, location])
+    return KeyRing([seed.reveal()]).seal(_ANSWER_PURPOSE, text.encode())
+
+
+def _open_answer(sealed: str, seed: Secret) -> tuple[str, str] | None:
+    """Return session id and location of an answer, while it is still given."""
+    try:
+        raw = KeyRing([seed.reveal()]).open(_ANSWER_PURPOSE, sealed)
+    except SealBroken:
+        return None
+    session_id, location = json.loads(raw)
+    return session_id, location
+
+
+def _text(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,89 @@
+"""The cookies of a web login: names, attributes, and which of them are too many. Layer: web.
+
+Names carry six characters of a digest, since browsers ignore ports and `Path=/` is forced:
+two applications on one host never collide.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from hashlib import sha256
+
+from codegrant.client.state import open_cookie
+from codegrant.errors import CodegrantError
+from codegrant.http import Headers, find_cookies
+from codegrant.sealing import KeyRing
+
+__all__ = ["LoginCookies"]
+
+MAX_PENDING = 12
+
+
+class LoginCookies:
+    """The cookies of one application.
+
+    Args:
+        root: its address, for example `https://app.example/shop`; on https the names take
+            `__Host-`.
+        client_ids: of all providers, so that two applications at one address differ.
+    """
+
+    __slots__ = ("_attributes", "_pending_prefix", "session")
+
+    def __init__(self, root: str, client_ids: Iterable[str]) -> None:
+        secure = root.startswith("https://")
+        text = "\0".join(["codegrant application", root, *sorted(client_ids)])
+        digest = sha256(text.encode()).hexdigest()[:6]
+        host = "__Host-" if secure else ""
+        self.session: str = f"{host}cg-app-{digest}"
+        self._pending_prefix = f"{host}cg-login-{digest}-"
+        self._attributes = f"Path=/; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
+
+    def pending(self, login_id: bytes) -> str:
+        """Return the name of the cookie of one pending login: ten tabs have ten."""
+        return self._pending_prefix + login_id.hex()[:8]
+
+    def build(self, name: str, value: str, *, max_age: int) -> tuple[str, str]:
+        """Return the `Set-Cookie` field. RFC 6265 §4.1."""
+        return ("set-cookie", f"{name}={value}; Max-Age={max_age}; {self._attributes}")
+
+    def clear(self, name: str) -> tuple[str, str]:
+        """Return the `Set-Cookie` field that makes the browser drop `name`."""
+        return self.build(name, "", max_age=0)
+
+    def find_session(self, headers: Headers) -> str | None:
+        """Return the session id, or None when there is none or when two compete for it."""
+        values = find_cookies(headers, self.session)
+        return values[0] if len(values) == 1 and values[0] else None
+
+    def surplus(self, headers: Headers, key_ring: KeyRing, now: int, lifetime: int) -> list[str]:
+        """Return the names of pending cookies that must go before one more is set.
+
+        Those that do not open or have expired go, then the oldest above the limit.
+        """
+        gone: list[str] = []
+        kept: list[tuple[int, str]] = []
+        for name in self._pending_names(headers):
+            values = find_cookies(headers, name)
+            try:
+                started_at = open_cookie(values[0], key_ring).started_at
+            except CodegrantError:
+                gone.append(name)
+                continue
+            if len(values) > 1 or now - started_at > lifetime:
+                gone.append(name)
+            else:
+                kept.append((started_at, name))
+        kept.sort()
+        return gone + [name for _, name in kept[: max(0, len(kept) - MAX_PENDING + 1)]]
+
+    def _pending_names(self, headers: Headers) -> list[str]:
+        """Return the names of pending cookies, as we make them and no others."""
+        own = re.compile(re.escape(self._pending_prefix) + "[0-9a-f]{8}")
+        names = (
+            part.strip(" \t").partition("=")
+            for line in headers.get_all("cookie")
+            for part in line.split(";")
+        )
+        return list(dict.fromkeys(n for n, equals, _ in names if equals and own.fullmatch(n)))

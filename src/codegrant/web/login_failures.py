@@ -1,0 +1,113 @@
+"""A login that fails: calm words for the person, the cause for the log. Layer: web."""
+
+from __future__ import annotations
+
+import logging
+from typing import NamedTuple
+
+from codegrant.errors import (
+    CodegrantError,
+    PeerError,
+    Refused,
+    StateError,
+    StoreError,
+    TransportError,
+)
+from codegrant.flow import Flow, RandomBytes, ask
+from codegrant.http import Response
+from codegrant.web.login_pages import failure_page
+
+__all__ = ["Failure", "answer_failure", "describe_failure"]
+
+_log = logging.getLogger("codegrant.web.login")
+
+
+class Failure(NamedTuple):
+    """Title, advice and HTTP status of a failure page."""
+
+    title: str
+    advice: str
+    status: int
+
+
+_STATES = {
+    "state_expired": "Signing in took too long. Please start again.",
+    "state_already_used": "This sign-in was finished before. Please start again.",
+    "state_host_changed": (
+        "Signing in began at another address of this application. Please start again here and "
+        "stay with one address."
+    ),
+    "state_cookie_missing": (
+        "Your browser did not send back what it was given at the start. Please allow cookies, "
+        "stay in one browser, and start again."
+    ),
+}
+
+
+def answer_failure(error: CodegrantError, retry: str) -> Flow[Response]:
+    """Return the page for `error`; the log gets the rest, under the same reference.
+
+    Args:
+        error: whose text has no secret.
+        retry: address that starts the login again.
+    """
+    reference = (yield from ask(RandomBytes(6))).hex()
+    _log.warning("login failed, reference %s: %s", reference, error)
+    failure = describe_failure(error)
+    return failure_page(
+        title=failure.title,
+        advice=failure.advice,
+        code=error.code,
+        reference=reference,
+        retry=retry,
+        status=failure.status,
+    )
+
+
+def describe_failure(error: CodegrantError) -> Failure:
+    """Return what the page for `error` says."""
+    match error:
+        case StateError(code="state_in_progress"):
+            return Failure(
+                "Signing in is still going on",
+                "Please wait a moment and load this page again. If that does not help, start "
+                "again.",
+                503,
+            )
+        case StateError():
+            advice = _STATES.get(error.code, "Please start again from this application.")
+            return Failure("This sign-in could not be matched", advice, 400)
+        case Refused(error="access_denied"):
+            return Failure(
+                "You were not signed in",
+                "Access was not allowed. If that was a mistake, you can try again.",
+                403,
+            )
+        case Refused():
+            return Failure(
+                "You were not signed in", "The sign-in service refused the request.", 400
+            )
+        case TransportError():
+            return Failure(
+                "The sign-in service does not answer", "Please try again in a moment.", 503
+            )
+        case StoreError():
+            return Failure("Something is busy here", "Please try again in a moment.", 503)
+        case PeerError(stage="callback"):
+            return Failure(
+                "This sign-in could not be completed",
+                "Please start again from this application.",
+                400,
+            )
+        case PeerError():
+            return Failure(
+                "The sign-in service gave an answer that cannot be trusted",
+                "Please try again; if it happens again, tell the people who run this application.",
+                502,
+            )
+        case _:
+            return Failure(
+                "This sign-in could not be completed",
+                "Please try again; if it happens again, tell the people who run this application.",
+                400 if error.stage == "callback" or not error.stage else 502,
+            )

@@ -1,0 +1,65 @@
+// oidc-provider on a free loopback port; says its issuer when it answers, ends with its stdin.
+// Its one argument is JSON: the clients, and the algorithms that may sign an ID token.
+
+import { generateKeyPairSync } from 'node:crypto'
+import { createServer } from 'node:http'
+
+// What it has to say to its operator; stdout is for the test.
+console.info = console.warn = console.error
+
+const { default: Provider, errors } = await import('oidc-provider')
+
+const { clients, algorithms } = JSON.parse(process.argv[2])
+
+function key(type, options) {
+  return { use: 'sig', ...generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' }) }
+}
+
+// An API per way of making access tokens: https://api.example/jwt/ES256, …/opaque
+function describeApi(ctx, resource) {
+  const [format, alg] = new URL(resource).pathname.slice(1).split('/')
+  if (!['jwt', 'opaque'].includes(format)) throw new errors.InvalidTarget()
+  return {
+    scope: 'read admin',
+    audience: resource,
+    accessTokenFormat: format,
+    accessTokenTTL: 300,
+    jwt: alg && { sign: { alg } },
+  }
+}
+
+const server = createServer()
+await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
+const issuer = `http://127.0.0.1:${server.address().port}`
+
+const provider = new Provider(issuer, {
+  clients,
+  jwks: {
+    keys: [
+      key('rsa', { modulusLength: 2048 }),
+      key('ec', { namedCurve: 'P-256' }),
+      key('ed25519'),
+    ],
+  },
+  cookies: { keys: ['c'.repeat(32)] },
+  claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
+  enabledJWA: { idTokenSigningAlgValues: algorithms },
+  findAccount: (ctx, id) => ({
+    accountId: id,
+    claims: () => ({ sub: id, name: 'Alice L', email: 'alice@example.test', email_verified: true }),
+  }),
+  pkce: { required: () => true },
+  features: {
+    devInteractions: { enabled: true },
+    resourceIndicators: {
+      enabled: true,
+      defaultResource: (ctx, client, oneOf) => oneOf,
+      getResourceServerInfo: describeApi,
+    },
+  },
+})
+provider.on('server_error', (ctx, error) => console.error(error))
+server.on('request', provider.callback())
+
+console.log(JSON.stringify({ issuer }))
+process.stdin.resume().on('end', () => process.exit(0))

@@ -1,0 +1,68 @@
+"""`cli.logs`: one line per record, in ASCII, with nothing but what stands on a list."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import pytest
+
+from codegrant.cli.logs import LineFormatter
+
+
+def line(message: str, *arguments: object, name: str = "codegrant.events", **more: object) -> str:
+    record = logging.LogRecord(name, logging.INFO, "/a/module.py", 7, message, arguments, None)
+    record.created = 0.0
+    for key, value in more.items():
+        setattr(record, key, value)
+    return LineFormatter().format(record)
+
+
+def facts(values: Mapping[str, object]) -> str:
+    return line("m", facts=values).removeprefix("1970-01-01T00:00:00Z INFO codegrant.events m")
+
+
+def test_a_record_is_time_level_logger_and_message() -> None:
+    assert line("worker_died") == "1970-01-01T00:00:00Z INFO codegrant.events worker_died"
+
+
+def test_only_known_facts_are_written() -> None:
+    shown = facts({"worker": 7, "client_id": "app", "password": "s3cret", "access_token": "s3cret"})
+    assert shown == " worker=7 client_id=app"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        pytest.param("app", "app", id="a word"),
+        pytest.param("", '""', id="nothing"),
+        pytest.param("two words", '"two words"', id="two words"),
+        pytest.param('a"b', '"a\\"b"', id="quote"),
+        pytest.param("a\nb level=ERROR", '"a\\nb level=ERROR"', id="a line of its own"),
+        pytest.param("a=b", '"a=b"', id="a fact of its own"),
+        pytest.param("\x1b[2J", '"\\x1b[2J"', id="escape"),
+        pytest.param("ä\u2028", '"\\xe4\\u2028"', id="beyond ASCII"),
+        pytest.param("a\\n", '"a\\\\n"', id="backslash"),
+    ],
+)
+def test_a_fact_can_neither_end_the_line_nor_add_another(value: str, shown: str) -> None:
+    assert facts({"client_id": value}) == f" client_id={shown}"
+
+
+def test_a_message_cannot_end_the_line() -> None:
+    assert line("a %s", "b\nc", name="uvicorn.error").endswith(" uvicorn.error a b\\nc")
+
+
+def test_of_others_only_the_place_is_written() -> None:
+    assert line("the token is %s", "s3cret", name="asyncio").endswith(" asyncio module:7")
+    assert line("s3cret", name="codegrantish").endswith(" codegrantish module:7")
+
+
+def test_of_an_exception_only_type_and_place_are_written() -> None:
+    with pytest.raises(ValueError, match="s3cret") as raised:
+        int("s3cret")
+    error = raised.value
+    shown = line("unexpected_error", exc_info=(type(error), error, error.__traceback__))
+    assert "s3cret" not in shown
+    assert "ValueError" in shown
+    assert "\n" not in shown

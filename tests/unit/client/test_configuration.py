@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from codegrant.client.configuration import (
+    ClientConfig,
+    make_config,
+    parse_origins,
+    parse_scope_argument,
+)
+from codegrant.errors import ConfigurationError, UsageError
+from codegrant.messages.metadata import ServerMetadata
+from codegrant.secret import Secret
+
+ARGUMENTS: dict[str, Any] = {
+    "client_id": "app",
+    "client_secret": "s3cret-of-the-client",
+    "token_endpoint_auth_method": None,
+    "redirect_uri": None,
+    "scope": None,
+    "api_origins": (),
+    "id_token_algs": (),
+    "leeway": 60,
+    "login_lifetime": 600,
+    "untrusted_issuer": False,
+    "require_s256": True,
+}
+
+
+def config(**changes: Any) -> ClientConfig:
+    return make_config("https://as.example", **(ARGUMENTS | changes))
+
+
+def test_the_arguments_become_values() -> None:
+    made = config(
+        scope="openid  profile openid",
+        api_origins=["https://api.example/"],
+        id_token_algs=["ES256"],
+        untrusted_issuer=True,
+    )
+    assert made.client_secret == Secret("s3cret-of-the-client")
+    assert made.scope == ("openid", "profile")
+    assert made.api_origins == {"https://api.example"}
+    assert made.id_token_algs == ("ES256",)
+    assert made.guarded
+    assert made.issuer == "https://as.example"
+    assert "s3cret" not in repr(made)
+
+
+def test_a_secret_may_be_wrapped_already() -> None:
+    assert config(client_secret=Secret("s")).client_secret == Secret("s")
+    assert config(client_secret=None).client_secret is None
+
+
+def test_a_described_server_has_its_own_issuer_or_none() -> None:
+    described = ServerMetadata(issuer="https://as.example", token_endpoint="https://as.example/t")
+    assert make_config(described, **ARGUMENTS).issuer == "https://as.example"
+    assert make_config(ServerMetadata(), **ARGUMENTS).issuer == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"client_id": ""}, "client_id"),
+        ({"client_id": "a\n"}, "client_id"),
+        ({"client_id": " a"}, "client_id"),
+        ({"client_secret": ""}, "client_secret"),
+        ({"client_secret": None, "token_endpoint_auth_method": "client_secret_basic"}, "secret"),
+        ({"token_endpoint_auth_method": "none"}, "client_secret"),
+        ({"token_endpoint_auth_method": "private_key_jwt"}, "token_endpoint_auth_method"),
+        ({"token_endpoint_auth_method": ""}, "token_endpoint_auth_method"),
+        ({"redirect_uri": ""}, "redirect_uri"),
+        ({"redirect_uri": "https://a/ "}, "redirect_uri"),
+        ({"id_token_algs": ["none"]}, "id_token_algs"),
+        ({"id_token_algs": ["ES256", "HS256"]}, "id_token_algs"),
+        ({"id_token_algs": "ES256"}, "id_token_algs"),
+        ({"leeway": 9}, "leeway"),
+        ({"leeway": 61}, "leeway"),
+        ({"login_lifetime": 29}, "login_lifetime"),
+        ({"login_lifetime": 86_401}, "login_lifetime"),
+        ({"api_origins": "https://api.example"}, "api_origins"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_named(changes: dict[str, Any], named: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        config(**changes)
+    assert named in refused.value.message.partition(":")[0]
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"leeway": 10},
+        {"login_lifetime": 30},
+        {"login_lifetime": 86_400},
+        {"token_endpoint_auth_method": "client_secret_post"},
+        {"token_endpoint_auth_method": "none", "client_secret": None},
+        {"id_token_algs": ["RS256", "PS256", "ES256", "EdDSA"]},
+    ],
+)
+def test_the_edges_are_allowed(changes: dict[str, Any]) -> None:
+    config(**changes)
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://api.example/v1",
+        "https://API.example",
+        "https://api.example:443",
+        "https://api.example/?a",
+        "https://api.example?",
+        "https://api.example#",
+        "http://api.example",
+        "api.example",
+        "https://u@api.example",
+        "*",
+        "",
+    ],
+)
+def test_an_api_origin_has_neither_path_nor_query(origin: str) -> None:
+    for fine in ("https://api.example", "https://api.example/", "http://127.0.0.1:8000"):
+        assert parse_origins([fine]) == {fine.rstrip("/")}
+    with pytest.raises(ConfigurationError) as refused:
+        parse_origins(["https://fine.example", origin])
+    assert refused.value.message.startswith("api_origins: ")
+
+
+@pytest.mark.parametrize(
+    ("given", "tokens"),
+    [
+        ("", ()),
+        ([], ()),
+        ("a", ("a",)),
+        ("a b  a", ("a", "b")),
+        (["b", "a", "b"], ("b", "a")),
+        (("https://api.example/read",), ("https://api.example/read",)),
+    ],
+)
+def test_a_scope_is_one_text_or_a_sequence(given: Any, tokens: tuple[str, ...]) -> None:
+    assert parse_scope_argument(given) == tokens
+
+
+@pytest.mark.parametrize("given", ['a"b', "a\\b", "é", ["a b"], [""], ["a\n"], ["\x7f"]])
+def test_what_is_no_scope_token_is_the_programs_fault(given: Any) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_scope_argument(given)
+    assert refused.value.code == "bad_scope"
