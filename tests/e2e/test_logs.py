@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count
 from urllib.parse import unquote_plus, urlencode
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.relying_party import RelyingParty, basic, register, send_form
 from tests.support.serving import Serving
 from tests.support.waiting import wait_until
 
+MARKS = count()
 LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (INFO|WARNING|ERROR|CRITICAL) [a-z.]+ [ -~]+")
 
 
@@ -45,14 +47,12 @@ class Log:
 
     def __init__(self, server: Serving) -> None:
         self._server = server
-        self._marks = 0
         self._seen = 0
         self.lines()
 
     def lines(self) -> list[str]:
         """Return the new lines, all of them: a last one that is known is waited for."""
-        self._marks += 1
-        mark = f"mark-{self._marks}-of-{id(self)}"
+        mark = f"mark-{next(MARKS)}"
         fields = [("grant_type", "authorization_code"), ("client_id", mark)]
         send_form(f"{self._server.issuer}/token", fields)
         # It is told twice: why, and that the request was refused.
