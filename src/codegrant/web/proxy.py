@@ -60,7 +60,7 @@ class TrustedProxies:
             return seen
         scheme = _last(headers, "x-forwarded-proto").lower()
         return Origin(
-            peer=self._first_stranger(_listed(headers, "x-forwarded-for"), seen.peer),
+            peer=self._first_stranger(_hops(headers), seen.peer),
             scheme=scheme if scheme in {"http", "https"} else seen.scheme,
             host=_last(headers, "x-forwarded-host") or seen.host,
         )
@@ -89,6 +89,21 @@ def _parse(address: str) -> IPv4Address | IPv6Address | None:
     except ValueError:
         return None
     return (isinstance(ip, IPv6Address) and ip.ipv4_mapped) or ip
+
+
+def _hops(headers: Headers) -> list[str]:
+    """Return the addresses of `X-Forwarded-For`, without the port that some proxies add."""
+    return [_without_port(member) for member in _listed(headers, "x-forwarded-for")]
+
+
+def _without_port(member: str) -> str:
+    """Return the address of `192.0.2.1:4711`, `[2001:db8::1]` or `[2001:db8::1]:4711`."""
+    if member.startswith("["):
+        address, bracket, port = member[1:].partition("]")
+        is_whole = bracket and (not port or (port[0] == ":" and port[1:].isdecimal()))
+        return address if is_whole and ":" in address else member
+    address, _, port = member.partition(":")
+    return address if port.isdecimal() and "." in address else member
 
 
 def _listed(headers: Headers, name: str) -> list[str]:

@@ -31,6 +31,14 @@ def forwarded(peer: str, *chain: str) -> str:
         pytest.param("10.1.2.3", (), "10.1.2.3", id="none"),
         pytest.param("2001:db8::1", ("2001:db9::5",), "2001:db9::5", id="IPv6"),
         pytest.param("::ffff:10.1.2.3", ("203.0.113.9",), "203.0.113.9", id="dual stack"),
+        pytest.param("10.1.2.3", ("203.0.113.9:4711",), "203.0.113.9", id="IPv4 and port"),
+        pytest.param("10.1.2.3", ("[2001:db9::5]:443",), "2001:db9::5", id="IPv6 and port"),
+        pytest.param("10.1.2.3", ("[2001:db9::5]",), "2001:db9::5", id="IPv6 in brackets"),
+        pytest.param("10.1.2.3", ("203.0.113.9:x",), "10.1.2.3", id="no port"),
+        pytest.param("10.1.2.3", ("[2001:db9::5]443",), "10.1.2.3", id="no colon"),
+        pytest.param("10.1.2.3", ("[2001:db9::5",), "10.1.2.3", id="no bracket"),
+        pytest.param("10.1.2.3", ("[203.0.113.9]",), "10.1.2.3", id="IPv4 in brackets"),
+        pytest.param("10.1.2.3", ("[::1",), "10.1.2.3", id="half a bracket"),
     ],
 )
 def test_the_peer_is_the_last_stranger(peer: str, chain: tuple[str, ...], expected: str) -> None:

@@ -50,7 +50,7 @@ class Form:
 
     Attributes:
         transaction: the id of the authorization request; empty where there is none.
-        csrf: ties the form to this browser, page and session.
+        csrf: ties the form to this browser, this page and who sees it.
     """
 
     csrf: str
