@@ -4,7 +4,7 @@
 is spelled out, with `Client` for the protocol and `requests` for the call to the API.
 
 An authorization server of your own, with a person and a registration for this program
-(the last command prints the client secret, once):
+(the second command prints the client secret, once):
 
     codegrant users add alice --name "Alice Liddell" --password-stdin
     codegrant clients add tutorial --redirect-uri http://127.0.0.1:5000/callback
@@ -65,7 +65,7 @@ def login() -> Redirect:
 # Step 4: handle the callback
 @app.get("/callback")
 def callback() -> Redirect:
-    sealed = session.pop("login", None)
+    sealed = session.get("login")
     if sealed is None:
         abort(400, "This browser has not started a login, or has finished it already.")
     pending = PendingLogin.open(sealed, keys)
@@ -74,6 +74,7 @@ def callback() -> Redirect:
     # are judged first, the ID token last; what is returned was verified.
     tokens = client.finish_login(http_request.url, pending)
     session["tokens"] = tokens.seal(keys)
+    del session["login"]
     return redirect("/profile")
 
 

@@ -142,7 +142,7 @@ class StateError(CallbackRejected):
 
     `code` is one of `state_missing`, `state_unknown`, `state_cookie_missing`,
     `state_expired`, `state_tampered`, `state_mismatch`, `state_already_used`,
-    `state_host_changed`, `state_other_provider`.
+    `state_in_progress`, `state_host_changed`, `state_other_provider`.
     """
 
     default_code = "state_mismatch"
@@ -255,7 +255,8 @@ class StoreError(CodegrantError):
 
     `code` is `store_busy` (worth a retry), `store_full`, `store_readonly`, `store_newer`,
     `store_older`, `store_not_a_database`, `store_damaged`, `store_missing_folder`,
-    `store_missing_file`, `store_key`, `store_issuer`, `store_closed` or `store_failed`.
+    `store_missing_file`, `store_unreadable`, `store_key`, `store_issuer`, `store_closed` or
+    `store_failed`.
     """
 
     default_code = "store_failed"

@@ -269,6 +269,18 @@ def test_the_first_issuer_that_is_set_is_the_only_one(tmp_path: Path) -> None:
         assert server.issuer == first
 
 
+def test_an_http_issuer_on_another_port_is_served_with_a_warning(tmp_path: Path) -> None:
+    port, other = free_port(), free_port()
+    issuer = f"http://127.0.0.1:{other}"
+    with Serving(tmp_path, "--issuer", issuer, port=port) as server:
+        assert server.issuer == issuer
+        ended = server.stop()
+    warned = f"codegrant: warning: issuer: {issuer} is where browsers will look, while port {port}"
+    assert ended.stderr.startswith(warned)
+    with Serving(tmp_path, "--issuer", issuer, port=other) as server:
+        assert "warning:" not in server.stop().stderr
+
+
 def test_an_https_issuer_stands_behind_a_proxy(tmp_path: Path) -> None:
     port = free_port()
     with Serving(tmp_path, "--issuer", "https://login.example", port=port) as server:

@@ -119,6 +119,16 @@ def test_a_callback_counts_once_and_only_in_its_own_browser(
     assert browser.get(page.location).status == 400
 
 
+def test_a_callback_of_another_tab_does_not_spoil_the_login(
+    tutorial: FlaskProgram, browser: Browser, person: str
+) -> None:
+    older = browser.log_in(browser.get(f"{tutorial.origin}/login"), person)
+    newer = browser.get(f"{tutorial.origin}/login")
+    refused = browser.allow(older)
+    assert (refused.status, refused.text_of("error-code")) == (400, "state_mismatch")
+    assert browser.allow(newer).url == f"{tutorial.origin}/profile"
+
+
 @pytest.mark.parametrize(
     ("query", "code"),
     [

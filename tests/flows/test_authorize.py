@@ -128,6 +128,25 @@ def test_without_a_good_client_and_redirect_uri_nothing_is_redirected(
     assert bench.event_names() == ["authorization_refused"]
 
 
+@pytest.mark.parametrize(
+    ("query", "client_id"),
+    [
+        pytest.param({"redirect_uri": "https://evil.test/cb"}, "a", id="known, elsewhere"),
+        pytest.param({"scope": "admin"}, "a", id="known, refused at the client"),
+        pytest.param({"client_id": "nobody"}, "nobody", id="unknown"),
+        pytest.param({"client_id": "n" * 400}, "n" * 120 + "…", id="long"),
+        pytest.param({"client_id": "x\nINFO ok"}, "x\nINFO ok", id="line end, as the log escapes"),
+        pytest.param({"client_id": None}, "", id="none"),
+    ],
+)
+def test_an_event_says_which_client_was_refused(
+    bench: Bench, query: Mapping[str, str | None], client_id: str
+) -> None:
+    bench.authorize(**query)
+    (event,) = bench.store.events
+    assert (event.name, event.facts["client_id"]) == ("authorization_refused", client_id)
+
+
 @pytest.mark.parametrize("name", ["client_id", "redirect_uri"])
 def test_a_repeated_client_or_redirect_uri_is_a_page(bench: Bench, name: str) -> None:
     pairs = authorization_parameters()

@@ -4,7 +4,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from codegrant.errors import CodegrantError, MetadataRejected, TransportError
-from codegrant.http import Headers, Response
+from codegrant.flow import Flow
+from codegrant.http import Headers, Response, Send
+from codegrant.jose import KeySet
+from codegrant.remote.effects import SingleFlight
 from codegrant.remote.key_sets import RemoteKeySet
 from tests.support.mock_provider import public_jwk
 from tests.support.scripted import Script, json_response
@@ -76,8 +79,34 @@ def test_old_keys_serve_through_an_outage(answer: Response | Exception) -> None:
         assert "a" in script.run(keys.find("a", NOW + later)).kids
     assert len(script.sent) == 3
     assert [report.fields["endpoint"] for report in script.reports] == [URI, URI]
-    with pytest.raises(CodegrantError):
-        script.run(keys.find("a", NOW + 8 * 24 * HOUR))
+
+
+def test_old_keys_do_not_serve_for_ever() -> None:
+    script, keys = Script({URI: published("a")}), RemoteKeySet(URI)
+    script.run(keys.find("a", NOW))
+    script.answers[URI] = DOWN
+    last = NOW + 7 * 24 * HOUR - 1
+    assert "a" in script.run(keys.find("a", last)).kids
+    for later in (1, 2, 59):  # within the minute of that attempt
+        for ask in (keys.find("a", last + later), keys.refresh(last + later)):
+            with pytest.raises(TransportError):
+                script.run(ask)
+    script.answers[URI] = published("a")
+    assert "a" in script.run(keys.find("a", last + 59)).kids
+
+
+def test_a_fetch_that_was_cancelled_does_not_keep_the_next_in_line_from_fetching() -> None:
+    script, keys = Script({URI: published("a")}), RemoteKeySet(URI)
+    script.run(keys.find("a", NOW))
+    script.answers[URI] = published("a", "b")
+    flight = next(keys.find("b", NOW + 1))
+    assert isinstance(flight, SingleFlight)
+    cancelled: Flow[KeySet] = flight.start()
+    assert isinstance(next(cancelled), Send)
+    cancelled.close()
+    assert "b" in script.run(keys.find("b", NOW + 1)).kids
+    script.run(keys.find("c", NOW + 1))  # the minute began with the answer to "b"
+    assert len(script.sent) == 2
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +17,13 @@ from codegrant import Client
 from codegrant.web.flask import Login
 from tests.support.relying_party import free_port
 from tests.support.serving import Serving
+
+
+class AsyncFlask(flask.Flask):
+    """Runs asynchronous views without another package."""
+
+    def async_to_sync(self, func: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
+        return lambda *args, **kwargs: asyncio.run(func(*args, **kwargs))
 
 
 class FlaskSite:

@@ -64,7 +64,8 @@ class UpdateAccount(Effect[bool]):
     """Store all of an account but its password hash, found by its `sub`.
 
     False, and nothing stored, when there is none or the username key is another's. An
-    account that is stored disabled loses its sessions in the same step.
+    account that is stored disabled loses its sessions and grants in the same step: enabled
+    again, it begins anew.
     """
 
     account: Account

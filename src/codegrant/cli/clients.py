@@ -104,17 +104,35 @@ def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Comm
 
 
 _OPTIONS = _options(
-    click.option("--redirect-uri", "redirect_uris", multiple=True, metavar="URI"),
+    click.option(
+        "--redirect-uri",
+        "redirect_uris",
+        multiple=True,
+        metavar="URI",
+        help="Where people come back to; may be repeated.",
+    ),
     click.option("--native/--web", default=None, help="An installed application."),
     click.option("--scope", metavar='"S …"', help="All that it may ask for."),
     click.option("--default-scope", metavar='"S …"', help="For when it asks for nothing."),
-    click.option("--grant", "grant_types", multiple=True, metavar="G"),
+    click.option(
+        "--grant",
+        "grant_types",
+        multiple=True,
+        metavar="G",
+        help="authorization_code or refresh_token; may be repeated.",
+    ),
     click.option("--auth-method", metavar="M", help="How it proves itself for tokens."),
     click.option("--id-token-alg", metavar="A", help="RS256, ES256, PS256 or EdDSA."),
-    click.option("--require-pkce/--no-require-pkce", default=None),
+    click.option(
+        "--require-pkce/--no-require-pkce",
+        default=None,
+        help="Whether it must use PKCE; a public client always must.",
+    ),
     click.option("--skip-consent/--ask-consent", default=None, help="Nobody is asked."),
     click.option("--audience", "audiences", multiple=True, metavar="A", help="APIs it may name."),
-    click.option("--jwks", type=click.Path(path_type=Path), metavar="FILE"),
+    click.option(
+        "--jwks", type=click.Path(path_type=Path), metavar="FILE", help="Its public keys, as JSON."
+    ),
     click.option("--name", help="The name that people see."),
     click.option("--metadata", metavar="FILE|-", help="RFC 7591 JSON for all that has no flag."),
 )

@@ -21,7 +21,13 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", required=True)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    required=True,
+    help="A TOML file of settings.",
+)
 def check(*, config: Path) -> None:
     """Check that `serve` would take these settings; nothing is opened or changed."""
     settings = settings_of(config)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -20,6 +21,7 @@ from codegrant.accounts.site import Site
 from codegrant.cli.database import key_ring_of, open_store
 from codegrant.cli.listening import check_listening, issuer_at
 from codegrant.cli.logs import log_to_stderr
+from codegrant.cli.output import warn
 from codegrant.cli.policy import policy_of
 from codegrant.cli.settings import Settings
 from codegrant.cli.supervisor import Supervisor
@@ -51,7 +53,10 @@ def serve(settings: Settings) -> int:
     if settings.workers > 1 and os.name != "posix":
         raise ConfigurationError("workers: more than 1 is allowed on POSIX systems only")
     with bind(settings.host, settings.port) as listener:
-        issuer = issuer_at(settings, listener.getsockname()[1])
+        port = listener.getsockname()[1]
+        issuer = issuer_at(settings, port)
+        if issuer.startswith("http://") and (urlsplit(issuer).port or 80) != port:
+            warn(f"issuer: {issuer} is where browsers will look, while port {port} is listened on")
         announce = partial(print, f"codegrant: ready at {issuer}", flush=True)
         with open_store(settings) as store:
             site = _prepare(settings, store, issuer)

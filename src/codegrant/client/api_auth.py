@@ -62,6 +62,13 @@ class BearerAuth(httpx2.Auth):
                 response = yield following
 
     def _judge(self, url: httpx2.URL) -> None:
+        if not url.host:
+            raise UsageError(
+                "api: a path alone names no API",
+                code="relative_api_url",
+                stage="api",
+                hint="give the whole address, or base_url to api(...)",
+            )
         if url.scheme != "https" and not (url.scheme == "http" and is_loopback_host(url.host)):
             raise UsageError(
                 f"api: an access token goes to https or loopback addresses only, not to {url.scheme}://{url.host}",

@@ -10,6 +10,7 @@ from codegrant.errors import ConfigurationError, UsageError
 from codegrant.jose import ALGORITHMS
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.remote.posts import METHODS
+from codegrant.rules.scope import is_scope_token
 from codegrant.rules.uri import check_https_or_loopback, origin_of
 from codegrant.secret import Secret
 
@@ -97,6 +98,7 @@ def make_config(
         ConfigurationError: an argument has a value that is not allowed.
         UsageError: a scope token is malformed.
     """
+    _check_server(server)
     if client_secret == "":
         raise ConfigurationError("client_secret: it is empty; leave it out for a public client")
     return ClientConfig(
@@ -121,11 +123,12 @@ def parse_scope_argument(scope: str | Sequence[str]) -> tuple[str, ...]:
     Raises:
         UsageError: a token is empty or has characters outside RFC 6749 §3.3.
     """
-    tokens = scope.split() if isinstance(scope, str) else list(scope)
-    for token in tokens:
-        if not token or any(c in '"\\' or not "!" <= c <= "~" for c in token):
+    tokens = filter(None, scope.split(" ")) if isinstance(scope, str) else scope
+    found = tuple(dict.fromkeys(tokens))
+    for token in found:
+        if not is_scope_token(token):
             raise UsageError(f"scope: {token!r} is no scope token", code="bad_scope")
-    return tuple(dict.fromkeys(tokens))
+    return found
 
 
 def parse_origins(origins: Sequence[str]) -> frozenset[str]:
@@ -143,6 +146,14 @@ def parse_origins(origins: Sequence[str]) -> frozenset[str]:
                 f"api_origins: {origin!r} is no origin; expected e.g. {origin_of(origin)!r}"
             )
     return frozenset(origin_of(origin) for origin in origins)
+
+
+def _check_server(server: object) -> None:
+    """Check what may well come from the environment, where it may be missing."""
+    if not isinstance(server, str | ServerMetadata):
+        raise ConfigurationError(
+            f"server: an issuer or a ServerMetadata is needed, not {type(server).__name__}"
+        )
 
 
 def _check_text(name: str, value: str) -> None:

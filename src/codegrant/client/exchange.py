@@ -78,6 +78,11 @@ def exchange_code(
         endpoint=url,
         method=method,
         supported=supported,
+        secrets=[
+            secret
+            for secret in (answer.code, login.code_verifier, config.client_secret)
+            if secret is not None
+        ],
     )
     identity = yield from _identify(config, metadata, keys, body=body, login=login, now=now)
     return _tokens(config, metadata, body=body, login=login, identity=identity, now=now)

@@ -51,7 +51,9 @@ class ClientFlows:
         self.config = config
         if isinstance(config.server, str):
             self._discovery: Discovery | None = Discovery(
-                config.server, require_s256=config.require_s256, guarded=config.guarded
+                config.server,
+                missing_s256="refuse" if config.require_s256 else "report",
+                guarded=config.guarded,
             )
             self._described: VerifiedServer | None = None
         else:

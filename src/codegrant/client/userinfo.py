@@ -86,5 +86,7 @@ def fetch_userinfo(config: ClientConfig, server: VerifiedServer, tokens: Tokens)
         ),
     )
     response = yield from send(request, stage="userinfo", guarded=config.guarded)
-    body = judge_userinfo_response(response, expected_subject=subject, endpoint=url)
+    body = judge_userinfo_response(
+        response, expected_subject=subject, endpoint=url, secrets=[tokens.access_token]
+    )
     return UserInfo(sub=body.sub, claims=body.claims)

@@ -41,14 +41,9 @@ def record_wsgi(
     """
 
     def recorded(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if environ.get("PATH_INFO") not in paths:
+        request = _read_environ(environ) if environ.get("PATH_INFO") in paths else None
+        if request is None:
             return app(environ, start_response)
-        request = Request(
-            method=environ["REQUEST_METHOD"],
-            url=get_current_url(environ, strip_querystring=True),
-            query=environ.get("QUERY_STRING", ""),
-            headers=Headers(EnvironHeaders(environ).items()),
-        )
         opened = recorder.begin(party, request)
         response = None
         try:
@@ -148,6 +143,20 @@ def _extend(body: bytearray, message: AsgiMessage) -> None:
 
 def _headers(message: AsgiMessage) -> Headers:
     return Headers((k.decode("latin-1"), v.decode("latin-1")) for k, v in message["headers"])
+
+
+def _read_environ(environ: WSGIEnvironment) -> Request | None:
+    """Return the request of an environment, or None when it is none to be recorded."""
+    try:
+        headers = Headers(EnvironHeaders(environ).items())
+    except MessageError:
+        return None
+    return Request(
+        method=environ["REQUEST_METHOD"],
+        url=get_current_url(environ, strip_querystring=True),
+        query=environ.get("QUERY_STRING", ""),
+        headers=headers,
+    )
 
 
 def _read_request(scope: AsgiScope) -> Request | None:

@@ -7,6 +7,7 @@ fresh; while the server is out of reach the last verified copy serves.
 from __future__ import annotations
 
 import logging
+from typing import Literal, TypeAlias
 
 from codegrant.errors import CodegrantError, MessageError, MetadataRejected
 from codegrant.flow import Flow, ask
@@ -20,7 +21,9 @@ from codegrant.rules.issuer import (
 )
 from codegrant.rules.metadata import VerifiedServer, verify_server_metadata
 
-__all__ = ["Discovery"]
+__all__ = ["Discovery", "MissingS256"]
+
+MissingS256: TypeAlias = Literal["refuse", "report", "ignore"]
 
 _NO_S256 = "the server does not advertise S256 PKCE, and the configuration allows that"
 
@@ -30,17 +33,20 @@ class Discovery:
 
     Args:
         issuer: https, or http on loopback; compared character by character.
-        require_s256: refuse a server that does not advertise S256 PKCE.
+        missing_s256: what becomes of a server that does not advertise S256 PKCE; `ignore` is
+            for a role that sends nobody there to log in.
         guarded: somebody else chose the issuer: public addresses only.
 
     Raises:
         UsageError: `issuer` is no issuer.
     """
 
-    def __init__(self, issuer: str, *, require_s256: bool = True, guarded: bool = False) -> None:
+    def __init__(
+        self, issuer: str, *, missing_s256: MissingS256 = "refuse", guarded: bool = False
+    ) -> None:
         check_issuer(issuer)
         self._issuer = issuer
-        self._require_s256 = require_s256
+        self._missing_s256 = missing_s256
         self._guarded = guarded
         self._copy: Copy[VerifiedServer] | None = None
         self._retry_at = 0
@@ -59,7 +65,7 @@ class Discovery:
         OpenID Connect Discovery §4; RFC 8414 §3.
         """
         copy = self._copy
-        if copy is None:
+        if copy is None or not copy.serves(now):
             flight = SingleFlight(f"discovery {self._issuer}", lambda: self._fetch_first(now))
             return (yield from ask(flight))
         if now < copy.fresh_until or now < self._retry_at:
@@ -75,14 +81,14 @@ class Discovery:
                     {"issuer": self._issuer, "code": error.code, "age": now - copy.fetched_at},
                 )
             )
-            if not copy.serves(now):
-                raise
             return copy.value
 
     def _fetch_first(self, now: int) -> Flow[VerifiedServer]:
         """Fetch, unless the flight before this one has just done so."""
         copy = self._copy
-        return copy.value if copy is not None else (yield from self._fetch(now))
+        if copy is not None and copy.serves(now):
+            return copy.value
+        return (yield from self._fetch(now))
 
     def _fetch(self, now: int) -> Flow[VerifiedServer]:
         """Fetch, verify and remember."""
@@ -101,9 +107,12 @@ class Discovery:
                 answers.append(f"{url}: {error.message}")
                 continue
             server = verify_server_metadata(
-                metadata, issuer=self._issuer, require_s256=self._require_s256
+                metadata,
+                issuer=self._issuer,
+                require_s256=self._missing_s256 == "refuse",
             )
-            if "S256" not in metadata.code_challenge_methods_supported:
+            missing = "S256" not in metadata.code_challenge_methods_supported
+            if missing and self._missing_s256 == "report":
                 yield from ask(Report(logging.WARNING, _NO_S256, {"issuer": self._issuer}))
             self._copy = Copy(server, now, fresh_until(response, now))
             return server

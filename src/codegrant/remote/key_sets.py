@@ -100,7 +100,7 @@ class RemoteKeySet:
     def _serving(self, kid: str | None, now: int) -> Copy[KeySet] | None:
         """Return the copy if it has the key and is fresh, or cannot be replaced right now."""
         copy = self._copy
-        if copy is None or (kid is not None and kid not in copy.value.kids):
+        if copy is None or not copy.serves(now) or (kid is not None and kid not in copy.value.kids):
             return None
         return copy if now < copy.fresh_until or now < self._retry_at else None
 
@@ -112,13 +112,17 @@ class RemoteKeySet:
     def _refresh(self, now: int) -> Flow[KeySet]:
         """Fetch unless that was tried a moment ago; fall back on the copy."""
         copy = self._copy
-        if copy is None:
+        if copy is None or not copy.serves(now):
             return (yield from self._fetch(now))
         if now < self._retry_at:
             return copy.value
-        self._retry_at = now + RETRY_AFTER
+        before, self._retry_at = self._retry_at, now + RETRY_AFTER
         try:
             return (yield from self._fetch(now))
+        except GeneratorExit:
+            # Cancelled before there was an answer: the next in line must not wait a minute.
+            self._retry_at = before
+            raise
         except CodegrantError as error:
             yield from ask(
                 Report(
@@ -127,8 +131,6 @@ class RemoteKeySet:
                     {"endpoint": self._uri, "code": error.code, "age": now - copy.fetched_at},
                 )
             )
-            if not copy.serves(now):
-                raise
             return copy.value
 
     def _fetch(self, now: int) -> Flow[KeySet]:

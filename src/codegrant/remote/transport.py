@@ -39,7 +39,7 @@ class HttpSettings:
     """How a driver reaches others.
 
     Attributes:
-        timeout: seconds for one whole request; connecting has at most 5 of them.
+        timeout: seconds for one whole request, 0.1 to 60; connecting has at most 5 of them.
         ca_file: path of a PEM file with the only CAs to trust, or `None` for the system's.
         allow_private: for development: guarded requests may go to any address.
         logger: name of the logger that `Report` writes to.
@@ -49,6 +49,15 @@ class HttpSettings:
     ca_file: str | None = None
     allow_private: bool = False
     logger: str = "codegrant"
+
+    def __post_init__(self) -> None:
+        """Check the time limit.
+
+        Raises:
+            ConfigurationError: it is too short or too long.
+        """
+        if not 0.1 <= self.timeout <= 60:
+            raise ConfigurationError(f"timeout: {self.timeout} is outside 0.1 to 60 seconds")
 
 
 def make_tls_context(settings: HttpSettings) -> ssl.SSLContext:

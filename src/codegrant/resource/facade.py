@@ -38,7 +38,7 @@ class ResourceServer:
         issuers: the authorization servers whose tokens count: one URL or several.
         audience: the identifier of this API, as registered there; mandatory.
         leeway: seconds that clocks may differ, 0 to 60.
-        timeout: seconds for one request to an issuer.
+        timeout: seconds for one whole request to an issuer, 0.1 to 60.
         ca_file: PEM file with the only CAs to trust, or `None` for the system's.
 
     Raises:

@@ -196,7 +196,7 @@ class _Issuer:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._discovery = Discovery(name, require_s256=False)
+        self._discovery = Discovery(name, missing_s256="ignore")
         self._keys: tuple[str, RemoteKeySet] | None = None
 
     @property

@@ -20,7 +20,7 @@ from codegrant.rules.claims import (
     read_text,
     rejected,
 )
-from codegrant.rules.scope import format_scope, parse_scope
+from codegrant.rules.scope import format_scope, is_scope_token, parse_scope
 
 __all__ = [
     "AccessToken",
@@ -81,9 +81,8 @@ def check_wanted_scope(scope: Collection[str]) -> None:
     """
     if isinstance(scope, str):
         raise UsageError("scope: a list of scope tokens is needed, not one text")
-    for token in scope:
-        if parse_scope(token, error=_bad_wanted_scope) != (token,):
-            raise _bad_wanted_scope("a member is not one scope token")
+    if not all(map(is_scope_token, scope)):
+        raise UsageError("scope: a member is not one scope token")
 
 
 def check_access(token: AccessToken, scope: Collection[str] = (), *, person: bool = False) -> None:
@@ -219,10 +218,6 @@ def _read_scope(claims: Mapping[str, JsonValue]) -> frozenset[str]:
     """Return `scope` as tokens; none when the claim is absent. RFC 9068 §2.2.3."""
     text = find_text(claims, "scope")
     return frozenset() if text is None else frozenset(parse_scope(text, error=_malformed_scope))
-
-
-def _bad_wanted_scope(message: str) -> UsageError:
-    return UsageError(f"scope: {message}")
 
 
 def _malformed_scope(message: str) -> TokenRejected:

@@ -5,7 +5,7 @@ RFC 6749 §5.2; RFC 6750 §3.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from codegrant.errors import MessageError, Refused, ResponseRejected
 from codegrant.http import Response
@@ -13,6 +13,7 @@ from codegrant.messages.bearer import parse_challenges
 from codegrant.messages.token import ErrorResponse
 from codegrant.rules.error_text import clean_error_text
 from codegrant.rules.uri import parse_uri
+from codegrant.secret import Secret
 
 __all__ = ["refuse_answer"]
 
@@ -34,6 +35,7 @@ def refuse_answer(
     endpoint: str = "",
     method: str = "",
     supported: Sequence[str] = (),
+    secrets: Iterable[Secret] = (),
 ) -> Refused | ResponseRejected:
     """Return the error for an answer that is no success: a refusal, or no answer at all.
 
@@ -43,6 +45,7 @@ def refuse_answer(
         endpoint: its URL, for the message.
         method: how the client authenticated, for the hint.
         supported: what the server's metadata says about that.
+        secrets: what the request held; an answer that repeats one is told without it.
 
     RFC 6749 §5.2; RFC 6750 §3.1.
     """
@@ -54,11 +57,14 @@ def refuse_answer(
     error = _find_error(response)
     if error is None:
         return _no_answer(response, stage, endpoint or f"the {stage} endpoint", facts)
-    code = clean_error_text(error.error)
+    code, description, uri = (
+        clean_error_text(_without(text or "", secrets))
+        for text in (error.error, error.error_description, error.error_uri)
+    )
     return Refused(
         code,
-        description=clean_error_text(error.error_description or ""),
-        uri=clean_error_text(error.error_uri or ""),
+        description=description,
+        uri=uri,
         status=response.status,
         stage=stage,
         hint=_authentication_hint(method, supported)
@@ -66,6 +72,13 @@ def refuse_answer(
         else _HINTS.get(code, ""),
         facts=facts,
     )
+
+
+def _without(text: str, secrets: Iterable[Secret]) -> str:
+    """Return the peer's text with a mask for each secret in it."""
+    for secret in secrets:
+        text = text.replace(secret.reveal(), "***")
+    return text
 
 
 def _find_error(response: Response) -> ErrorResponse | None:

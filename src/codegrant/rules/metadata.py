@@ -11,7 +11,7 @@ from codegrant.errors import MetadataRejected, UsageError
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.rules.error_text import clean_error_text
 from codegrant.rules.issuer import check_issuer
-from codegrant.rules.uri import check_https_or_loopback
+from codegrant.rules.uri import check_https_or_loopback, short
 
 __all__ = ["VerifiedServer", "trust_server_metadata", "verify_server_metadata"]
 
@@ -79,12 +79,13 @@ def verify_server_metadata(
     RFC 8414 §3.3; OpenID Connect Discovery §4.3; RFC 9700 §2.1.1.
     """
     if metadata.issuer != issuer:
+        got = clean_error_text(metadata.issuer[:_MOST_CHARACTERS])
         raise MetadataRejected(
-            "issuer: the metadata is of another issuer",
+            f"issuer: the metadata is of {short(got)}, not of {short(issuer)}",
             code="issuer_mismatch",
             stage="discovery",
             hint="use the issuer exactly as the server writes it, a trailing slash included",
-            facts={"expected": issuer, "got": clean_error_text(metadata.issuer[:_MOST_CHARACTERS])},
+            facts={"expected": issuer, "got": got},
         )
     for name in _ENDPOINTS:
         url: str = getattr(metadata, name)

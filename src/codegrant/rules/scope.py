@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from codegrant.errors import CodegrantError, OAuthError
 
-__all__ = ["allowed_scope", "describe_scope", "format_scope", "parse_scope"]
+__all__ = ["allowed_scope", "describe_scope", "format_scope", "is_scope_token", "parse_scope"]
 
 # scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
 _TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -48,9 +48,14 @@ def parse_scope(
         raise error("scope has no token")
     if len(tokens) > _MOST_TOKENS:
         raise error(f"scope has more than {_MOST_TOKENS} tokens")
-    if not all(map(_TOKEN.fullmatch, tokens)):
+    if not all(map(is_scope_token, tokens)):
         raise error("scope has a character that is not allowed")
     return tokens
+
+
+def is_scope_token(text: str) -> bool:
+    """Return whether `text` is one scope token. RFC 6749 §3.3."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def format_scope(tokens: Iterable[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from codegrant.errors import MessageError, Refused, ResponseRejected
@@ -12,6 +12,7 @@ from codegrant.messages.token import TokenResponse
 from codegrant.rules.answers import refuse_answer
 from codegrant.rules.error_text import clean_error_text
 from codegrant.rules.scope import format_scope, parse_scope
+from codegrant.secret import Secret
 
 __all__ = ["judge_token_response"]
 
@@ -28,6 +29,7 @@ def judge_token_response(
     endpoint: str = "",
     method: str = "",
     supported: Sequence[str] = (),
+    secrets: Collection[Secret] = (),
 ) -> TokenResponse:
     """Return the token response that an answer is, with its scope filled in.
 
@@ -38,6 +40,7 @@ def judge_token_response(
         endpoint: the URL, for the errors.
         method: how the client authenticated, for the hint.
         supported: what the server's metadata says about that.
+        secrets: what the request held; no error repeats one.
 
     Raises:
         Refused: the answer is an OAuth error, whatever its status.
@@ -58,7 +61,12 @@ def judge_token_response(
 
     def refused() -> Refused | ResponseRejected:
         return refuse_answer(
-            response, stage=stage, endpoint=endpoint, method=method, supported=supported
+            response,
+            stage=stage,
+            endpoint=endpoint,
+            method=method,
+            supported=supported,
+            secrets=secrets,
         )
 
     if response.status != 200:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from codegrant.errors import MessageError, ResponseRejected
+from collections.abc import Collection
+
+from codegrant.errors import MessageError, Refused, ResponseRejected
 from codegrant.http import Response
 from codegrant.messages.userinfo import UserInfoResponse
 from codegrant.rules.answers import refuse_answer
-from codegrant.secret import same_secret
+from codegrant.secret import Secret, same_secret
 
 __all__ = ["judge_userinfo_response"]
 
@@ -17,6 +19,7 @@ def judge_userinfo_response(
     expected_subject: str | None,
     allow_no_subject: bool = False,
     endpoint: str = "",
+    secrets: Collection[Secret] = (),
 ) -> UserInfoResponse:
     """Return the userinfo response that an answer is, about the person who logged in.
 
@@ -26,6 +29,7 @@ def judge_userinfo_response(
         allow_no_subject: for plain OAuth 2, where an answer may be without `sub`; only
             together with an `expected_subject` of None.
         endpoint: the URL, for the errors.
+        secrets: what the request held; no error repeats one.
 
     Raises:
         Refused: the answer is an OAuth error.
@@ -40,8 +44,11 @@ def judge_userinfo_response(
         facts = {"endpoint": endpoint} if endpoint else None
         return ResponseRejected(message, code=code, stage="userinfo", hint=hint, facts=facts)
 
+    def refused() -> Refused | ResponseRejected:
+        return refuse_answer(response, stage="userinfo", endpoint=endpoint, secrets=secrets)
+
     if response.status != 200:
-        raise refuse_answer(response, stage="userinfo", endpoint=endpoint)
+        raise refused()
     content_type = response.headers.get("content-type").partition(";")[0].strip().lower()
     if content_type == "application/jwt":
         raise rejected(
@@ -53,7 +60,7 @@ def judge_userinfo_response(
         userinfo = UserInfoResponse.parse(response.body)
     except MessageError as error:
         if not response.body.lstrip().startswith(b"{"):
-            raise refuse_answer(response, stage="userinfo", endpoint=endpoint) from None
+            raise refused() from None
         raise rejected(
             f"the userinfo response is malformed: {error.message}", "malformed_userinfo"
         ) from None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from codegrant.errors import CodegrantError, OAuthError
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.http import Request, Response
+from codegrant.messages.parameters import Parameters
 from codegrant.secret import digest_of
 from codegrant.server.answers import AtPage, AtRedirect, as_oauth_error, redirect, render_error
 from codegrant.server.authorization_request import (
@@ -43,6 +44,7 @@ def answer_authorization(server: AuthorizationServer, request: Request, now: int
 
     RFC 6749 §4.1.1; OIDC Core §3.1.2.1.
     """
+    parameters = Parameters(())
     target: Target | None = None
     try:
         if request.method == "POST":
@@ -64,7 +66,8 @@ def answer_authorization(server: AuthorizationServer, request: Request, now: int
                 page = "consent"
         return (yield from _start_transaction(server, request, checked, page, now))
     except CodegrantError as error:
-        return (yield from _refuse(server, request, target, as_oauth_error(error), now))
+        refusal = as_oauth_error(error)
+        return (yield from _refuse(server, request, parameters, target, refusal, now=now))
 
 
 def _decide(
@@ -105,8 +108,10 @@ def _start_transaction(
 def _refuse(
     server: AuthorizationServer,
     request: Request,
+    parameters: Parameters,
     target: Target | None,
     error: OAuthError,
+    *,
     now: int,
 ) -> Flow[Response]:
     """Return the error: at the client when it is known good, else as a page."""
@@ -114,7 +119,7 @@ def _refuse(
         yield from server.report_failure(error, request, now)
     else:
         facts = {
-            "client_id": "" if target is None else target.client.client_id,
+            "client_id": brief(next(iter(parameters.all("client_id")), "")),
             "error": error.error,
             "reason": brief(error.reason),
         }

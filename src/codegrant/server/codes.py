@@ -53,7 +53,8 @@ def issue_code(
             address; none when there is no transaction.
 
     Raises:
-        OAuthError: the transaction that it should end is no longer open; not redirectable.
+        OAuthError: the transaction that it should end is no longer open, or the person's
+            session has just ended; not redirectable.
 
     RFC 6749 §4.1.2; RFC 9207 §2.
     """

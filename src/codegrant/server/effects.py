@@ -125,13 +125,14 @@ class TransactionEnd:
 
     Attributes:
         sealed_answer: for whoever sends the very same form again; the store cannot read it.
+            Never empty: it is what tells an ended transaction from an open one.
         answer_until: epoch seconds; kept until then, and never shown as an open transaction.
     """
 
     digest: bytes
     browser_digest: bytes
-    sealed_answer: str = field(default="", repr=False)
-    answer_until: int = 0
+    sealed_answer: str = field(repr=False)
+    answer_until: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,9 @@ class FindAnswer(Effect[str | None]):
 class SaveCode(Effect[bool]):
     """Store grant and code together and, when given, end the transaction they come from.
 
-    False (and nothing stored) when that transaction is no longer open for that browser.
+    False (and nothing stored) when that transaction is no longer open for that browser, or
+    when the person's account is in the same store and the session `grant.sid` has ended:
+    a logout or a new password that comes between wins.
     """
 
     grant: GrantRecord

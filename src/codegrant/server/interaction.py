@@ -3,7 +3,8 @@
 The host application answers through `Host`, a bundle of flows; `accounts/` is the
 ready-made one. `decide` says what an authorization request still needs, both for the
 endpoint and for the pages; a page then calls `bind_transaction` and `next_step`, and ends
-with `approve` or `refuse`. Layer: server, no I/O.
+with `approve` or `refuse`. A form for which these raise may have been sent twice: then
+`repeat_answer` has the answer. Layer: server, no I/O.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ class BoundTransaction:
         checked: its request, judged anew: the client as it is now.
         browser_digest: of the browser's secret for this transaction.
         cookies_to_set: `Set-Cookie` values that the page's answer must carry.
+        csrf_key: of this browser's forms for this transaction.
         browser_secret: what the browser's cookie for this transaction holds.
         form: the body of the request, as it came.
     """
@@ -93,10 +95,10 @@ class BoundTransaction:
     transaction: Transaction
     checked: CheckedAuthorization
     browser_digest: bytes
-    cookies_to_set: tuple[str, ...] = ()
-    csrf_key: bytes = field(default=b"", repr=False)
-    browser_secret: str = field(default="", repr=False)
-    form: bytes = field(default=b"", repr=False)
+    cookies_to_set: tuple[str, ...]
+    csrf_key: bytes = field(repr=False)
+    browser_secret: str = field(repr=False)
+    form: bytes = field(repr=False)
 
     def csrf(self, page: str, subject: str = "") -> str:
         """Return the value of the hidden field `csrf` for a page and the person who sees it."""

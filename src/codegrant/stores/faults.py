@@ -19,6 +19,7 @@ __all__ = [
     "full",
     "not_a_database",
     "readonly",
+    "unreadable",
 ]
 
 
@@ -103,4 +104,14 @@ def readonly(place: str) -> StoreError:
         code="store_readonly",
         stage="store",
         hint="give this user the right to write the file and its folder",
+    )
+
+
+def unreadable(place: str) -> StoreError:
+    """Return the error for a file that must not be read."""
+    return StoreError(
+        f"{place} cannot be read",
+        code="store_unreadable",
+        stage="store",
+        hint="give this user the right to read the file",
     )

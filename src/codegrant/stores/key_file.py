@@ -27,8 +27,8 @@ def read_or_create_key_file(path: str | os.PathLike[str]) -> KeyRing:
         path: by convention the database's with `.key` appended; its folder must exist.
 
     Raises:
-        StoreError: `store_missing_folder`, `store_readonly`, `store_full`, or `store_key`
-            when the file holds no key ring.
+        StoreError: `store_missing_folder`, `store_unreadable`, `store_readonly`,
+            `store_full`, or `store_key` when the file holds no key ring.
     """
     path = Path(path)
     try:
@@ -60,6 +60,8 @@ def _read(path: Path) -> str | None:
             return file.read().decode().strip()
     except FileNotFoundError:
         return None
+    except PermissionError:
+        raise faults.unreadable(str(path)) from None
 
 
 def _create(path: Path) -> None:

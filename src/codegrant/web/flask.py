@@ -23,7 +23,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar, cast
 from codegrant.client.api import ApiSession
 from codegrant.client.facade import Client
 from codegrant.client.tokens import Tokens
-from codegrant.errors import ConfigurationError, LoginRequired, UsageError
+from codegrant.errors import ConfigurationError, LoginRequired, StoreError, UsageError
 from codegrant.flow import Effect, Flow, RandomBytes, run
 from codegrant.rules.id_token import IdToken
 from codegrant.sealing import MINIMUM_KEY_LENGTH, KeyRing
@@ -36,13 +36,14 @@ from codegrant.web.login_sessions import SignedIn
 
 try:
     import flask
+    from flask.typing import ResponseReturnValue
     from werkzeug.wrappers import Response as FlaskResponse
 except ImportError as _error:  # pragma: no cover - seen in the test of the bare wheel
     raise ConfigurationError(
         "codegrant.web.flask needs Flask: pip install 'codegrant[flask]'"
     ) from _error
 
-from codegrant.web.flask_http import from_flask, to_flask
+from codegrant.web.flask_http import Guarded, View, from_flask, keep_out_of_caches, to_flask
 from codegrant.web.flask_resource import Protect
 
 __all__ = ["Login", "Protect", "TokenStore"]
@@ -50,7 +51,6 @@ __all__ = ["Login", "Protect", "TokenStore"]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_SIGNED_IN = "codegrant.signed_in"
 _KEPT = "codegrant.login"
 
 
@@ -76,13 +76,14 @@ class Login:
             beside the store.
         login_path, callback_path, logout_path: of the three addresses.
         home: where a person goes after login and logout, below the application's root.
-        session_lifetime: seconds.
+        session_lifetime: seconds, at least 60.
         clock: returns epoch seconds; for tests.
 
     Raises:
         UsageError: no client was given, or one under a name that no address should have.
         ConfigurationError: `public_url` is neither https nor loopback, a client's own
-            `redirect_uri` does not lead to the callback, or a key has under 32 characters.
+            `redirect_uri` does not lead to the callback, `session_lifetime` is too short,
+            or a key has under 32 characters.
     """
 
     def __init__(
@@ -102,6 +103,7 @@ class Login:
     ) -> None:
         self._clients = _named(client)
         self._store, self._ring, self._clock = store, key_ring, clock
+        self._kept_as = f"codegrant.signed_in.{id(self)}"
         self._web = WebLogin(
             {name: one.flows for name, one in self._clients.items()},
             self._key_ring,
@@ -116,7 +118,10 @@ class Login:
             self.init_app(app)
 
     def init_app(self, app: flask.Flask) -> None:
-        """Add the addresses to `app`, and send a person whose tokens are gone to log in.
+        """Add the addresses to `app`, and pages for views without a login or without the store.
+
+        A person whose tokens are gone (`LoginRequired`) is sent to log in; while the store
+        cannot say who is signed in (`StoreError`) the answer is a 503.
 
         The endpoints, for `url_for`, are `codegrant.login`, `codegrant.callback` and
         `codegrant.logout`; of several providers also `codegrant.login.NAME`.
@@ -128,28 +133,36 @@ class Login:
             _find_configured_keys(app)  # a wrong key is told now rather than at the first login
         for name, path in self._web.routes():
             app.add_url_rule(path, f"codegrant.{name}", self._respond, methods=["GET", "POST"])
-        app.register_error_handler(LoginRequired, self._send_to_login)
+        app.register_error_handler(LoginRequired, self._log_in_again)
+        app.register_error_handler(StoreError, self._explain)
 
-    def required(self, view: Callable[P, R]) -> Callable[P, R | FlaskResponse]:
+    def required(self, view: View[P]) -> Guarded[P]:
         """Let only somebody who is signed in reach `view`; others are sent to log in."""
 
         @wraps(view)
-        def guarded(*args: P.args, **kwargs: P.kwargs) -> R | FlaskResponse:
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> ResponseReturnValue:
             if self.current is None:
                 return to_flask(self._web.ask_to_log_in(from_flask()))
-            answer: R = flask.current_app.ensure_sync(view)(*args, **kwargs)
-            return answer
+            flask.after_this_request(keep_out_of_caches)
+            answer = flask.current_app.ensure_sync(view)(*args, **kwargs)
+            return cast("ResponseReturnValue", answer)
 
         return guarded
 
     @property
     def current(self) -> SignedIn | None:
-        """Who is signed in in the browser that sent this request; one look-up per request."""
-        # Kept with the request: `flask.g` may outlive it where a test pushes a context.
+        """Who is signed in in the browser that sent this request; one look-up per request.
+
+        Raises:
+            StoreError: the store cannot say; left alone, the answer is a 503.
+        """
+        # Kept with the request: `flask.g` may outlive it where a test pushes a context. By
+        # this login: an application inside another one sees the same environment.
         kept = flask.request.environ
-        if _SIGNED_IN not in kept:
-            kept[_SIGNED_IN] = self._run(self._web.find_signed_in(from_flask(), self._now()))
-        signed_in: SignedIn | None = kept[_SIGNED_IN]
+        if self._kept_as not in kept:
+            flask.after_this_request(_differ_by_cookie)
+            kept[self._kept_as] = self._run(self._web.find_signed_in(from_flask(), self._now()))
+        signed_in: SignedIn | None = kept[self._kept_as]
         return signed_in
 
     @property
@@ -204,8 +217,11 @@ class Login:
     def _respond(self) -> FlaskResponse:
         return to_flask(self._run(self._web.respond(from_flask(), self._now())))
 
-    def _send_to_login(self, error: LoginRequired) -> FlaskResponse:  # noqa: ARG002
-        return to_flask(self._web.ask_to_log_in(from_flask()))
+    def _log_in_again(self, error: LoginRequired) -> FlaskResponse:
+        return to_flask(self._run(self._web.log_in_again(from_flask(), error, self._now())))
+
+    def _explain(self, error: StoreError) -> FlaskResponse:
+        return to_flask(self._run(self._web.explain(from_flask(), error)))
 
     def _run(self, flow: Flow[R]) -> R:
         return run(flow, self._perform)
@@ -256,6 +272,12 @@ def _named(client: Client | Mapping[str, Client] | None) -> dict[str, Client]:
                 f"{type(one).__name__}"
             )
     return {name: one for name, one in found.items() if isinstance(one, Client)}
+
+
+def _differ_by_cookie(response: flask.Response) -> flask.Response:
+    """Say to caches that an answer was made for who is signed in. RFC 9110 §12.5.5."""
+    response.vary.add("Cookie")
+    return response
 
 
 def _instance_folder() -> Path:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import ParamSpec, TypeAlias
 from urllib.parse import quote
 
 import flask
+from flask.typing import ResponseReturnValue
 from werkzeug.wrappers import Response as FlaskResponse
 
 from codegrant.errors import MessageError
 from codegrant.http import Headers, Request, Response
 
-__all__ = ["from_flask", "to_flask"]
+__all__ = ["Guarded", "View", "from_flask", "keep_out_of_caches", "to_flask"]
+
+P = ParamSpec("P")
+
+View: TypeAlias = Callable[P, ResponseReturnValue | Awaitable[ResponseReturnValue]]
+Guarded: TypeAlias = Callable[P, ResponseReturnValue]
 
 _LONGEST_FORM = 65_536
 
@@ -32,9 +40,14 @@ def from_flask() -> Request:
 
 
 def _form_of(request: flask.Request) -> bytes:
-    """Return the body when it is a form of at most 64 KiB; the view can still read it."""
-    is_form = request.mimetype == "application/x-www-form-urlencoded"
-    return request.get_data() if is_form and (request.content_length or 0) <= _LONGEST_FORM else b""
+    """Return the body when it is a form of at most 64 KiB; the view can still read it.
+
+    Of one that does not say its length nothing is read: there is no telling where it ends.
+    """
+    if request.mimetype != "application/x-www-form-urlencoded":
+        return b""
+    length = request.content_length
+    return b"" if length is None or length > _LONGEST_FORM else request.get_data()
 
 
 def to_flask(response: Response) -> FlaskResponse:
@@ -46,6 +59,12 @@ def to_flask(response: Response) -> FlaskResponse:
         else:
             answer.headers.add(name, value)
     return answer
+
+
+def keep_out_of_caches(response: flask.Response) -> flask.Response:
+    """Say that an answer is for one person, unless the view says otherwise. RFC 6750 §2.3."""
+    response.headers.setdefault("Cache-Control", "private, no-store")
+    return response
 
 
 def _headers(pairs: list[tuple[str, str]]) -> Headers:

@@ -13,9 +13,9 @@ It translates requests and responses and decides nothing. Layer: web.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import wraps
-from typing import ParamSpec, TypeAlias, cast
+from typing import ParamSpec, cast
 
 from codegrant.errors import ConfigurationError, OAuthError, UsageError
 from codegrant.resource import AccessToken, ResourceServer
@@ -29,16 +29,11 @@ except ImportError as _error:  # pragma: no cover - seen in the test of the bare
         "codegrant.web.flask_resource needs Flask: pip install 'codegrant[flask]'"
     ) from _error
 
-from codegrant.web.flask_http import from_flask, to_flask
+from codegrant.web.flask_http import Guarded, View, from_flask, keep_out_of_caches, to_flask
 
 __all__ = ["Protect"]
 
 P = ParamSpec("P")
-
-View: TypeAlias = Callable[P, ResponseReturnValue | Awaitable[ResponseReturnValue]]
-Guarded: TypeAlias = Callable[P, ResponseReturnValue]
-
-_ACCESS_TOKEN = "codegrant_access_token"
 
 
 class Protect:
@@ -50,6 +45,7 @@ class Protect:
 
     def __init__(self, resource_server: ResourceServer) -> None:
         self._resource_server = resource_server
+        self._kept_as = f"codegrant.access_token.{id(self)}"
 
     def require(self, *scope: str, person: bool = False) -> Callable[[View[P]], Guarded[P]]:
         """Return a decorator that guards a view; it stands below `@app.get(...)`.
@@ -70,8 +66,10 @@ class Protect:
                     token = self._resource_server.verify_request(from_flask(), scope, person=person)
                 except OAuthError as error:
                     return to_flask(self._resource_server.refuse(error))
-                setattr(flask.g, _ACCESS_TOKEN, token)
-                flask.after_this_request(_keep_out_of_caches)
+                # Not in `flask.g`, which may outlive the request where a test pushes a
+                # context; by this guard, since another one's token is for another audience.
+                flask.request.environ[self._kept_as] = token
+                flask.after_this_request(keep_out_of_caches)
                 answer = flask.current_app.ensure_sync(view)(*args, **kwargs)
                 return cast("ResponseReturnValue", answer)
 
@@ -84,15 +82,9 @@ class Protect:
         """The verified access token of this request.
 
         Raises:
-            UsageError: the view is not protected.
+            UsageError: the view is not protected, or by another `Protect`.
         """
-        token: AccessToken | None = flask.g.get(_ACCESS_TOKEN)
+        token: AccessToken | None = flask.request.environ.get(self._kept_as)
         if token is None:
-            raise UsageError("token: this view is not under @require")
+            raise UsageError("token: this view is not under @require of this Protect")
         return token
-
-
-def _keep_out_of_caches(response: flask.Response) -> flask.Response:
-    """Say that an answer is for one bearer, unless the view says otherwise. RFC 6750 §2.3."""
-    response.headers.setdefault("Cache-Control", "private, no-store")
-    return response

@@ -1,7 +1,8 @@
 """Bounds on the head of a request, which neither uvicorn nor httptools sets. Layer: web.
 
 Too long an address is answered 414, too large a head 431, and a head that does not arrive
-in time costs its sender the connection.
+in time costs its sender the connection. Fields after a body (trailers) count as the head's
+and are dropped: uvicorn would take them for the head's, where a proxy has not seen them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ _MOST_FIELDS = 100
 _MOST_HEAD_BYTES = 32_768
 _MOST_ADDRESS_BYTES = 16_384
 _HEAD_SECONDS = 10.0
+# ": " and a line end, as they stand around every field.
+_AROUND_A_FIELD = 4
 
 _ADDRESS_TOO_LONG = "414 URI Too Long"
 _HEAD_TOO_LARGE = "431 Request Header Fields Too Large"
@@ -26,8 +29,14 @@ class BoundedProtocol(HttpToolsProtocol):
     """One connection of uvicorn whose request heads are bounded in size, number and time."""
 
     _refusal = ""
-    _head_is_open = True
-    _head_bytes = 0
+    _head_is_whole = False
+    _piece = 0
+    # Since which piece fields may come; None while a body does.
+    _fields_since: int | None = 0
+    # A head is counted twice, each for itself: in whole fields, as it may have come together
+    # with a body, and in pieces, as a field may never become whole.
+    _parsed_bytes = 0
+    _received_bytes = 0
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -42,36 +51,55 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Take a piece; a single field may be spread over any number of them."""
+        self._piece += 1
         super().data_received(data)
-        if self._head_is_open and not self.transport.is_closing():
-            self._head_bytes += len(data)
-            if self._head_bytes > _MOST_HEAD_BYTES:
+        # A piece that begins with something else may be of any length.
+        only_fields = self._fields_since is not None and self._fields_since < self._piece
+        if only_fields and not self.transport.is_closing():
+            self._received_bytes += len(data)
+            if self._received_bytes > _MOST_HEAD_BYTES:
                 self._refusal = _HEAD_TOO_LARGE
                 self.send_400_response(_HEAD_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """Count anew."""
-        self._head_is_open, self._head_bytes = True, 0
+        self._parsed_bytes = self._received_bytes = 0
         super().on_message_begin()
 
     def on_url(self, url: bytes) -> None:
         """Take a piece of the address."""
         super().on_url(url)
+        self._parsed_bytes += len(url)
         if len(self.url) > _MOST_ADDRESS_BYTES:
             self._refuse(_ADDRESS_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take a field."""
-        super().on_header(name, value)
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > _MOST_HEAD_BYTES or len(self.headers) > _MOST_FIELDS:
+        """Take a field of the head; one of a trailer is not merged. RFC 9110 §6.5.1."""
+        if not self._head_is_whole:
+            super().on_header(name, value)
+        self._parsed_bytes += len(name) + len(value) + _AROUND_A_FIELD
+        if self._parsed_bytes > _MOST_HEAD_BYTES or len(self.headers) > _MOST_FIELDS:
             self._refuse(_HEAD_TOO_LARGE)
 
     def on_headers_complete(self) -> None:
         """Stop waiting, the head is whole."""
-        self._head_is_open = False
+        self._head_is_whole, self._fields_since = True, None
         self._stop_waiting()
         super().on_headers_complete()
+
+    def on_chunk_header(self) -> None:
+        """Expect a trailer: the last chunk is the one without a body."""
+        self._fields_since = self._piece
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._fields_since = None
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Expect another head."""
+        self._head_is_whole, self._fields_since = False, self._piece
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Wait for the next head, once the connection may lie idle no longer."""

@@ -16,9 +16,16 @@ from codegrant.client.flows import ClientFlows
 from codegrant.client.login import LoginRequest, SealedState
 from codegrant.client.pending import LOGIN_LIFETIME
 from codegrant.client.state import seal_cookie
-from codegrant.errors import CodegrantError, UsageError
+from codegrant.errors import (
+    CodegrantError,
+    ConfigurationError,
+    LoginRequired,
+    StoreError,
+    UsageError,
+)
 from codegrant.flow import Flow, ask
 from codegrant.http import Headers, Request, Response
+from codegrant.rules.return_to import safe_return_to
 from codegrant.sealing import KeyRing
 from codegrant.secret import digest_of
 from codegrant.web.login_addresses import LoginAddresses
@@ -31,6 +38,9 @@ from codegrant.web.login_sessions import LoginSessions, SignedIn
 __all__ = ["SESSION_LIFETIME", "WebLogin"]
 
 SESSION_LIFETIME = 14 * 86_400
+_SHORTEST_SESSION = 60
+# Tokens that are of no use so soon after their login would be of none after another one.
+_LOOP_SECONDS = 30
 
 
 class WebLogin:
@@ -45,13 +55,13 @@ class WebLogin:
             providers `/NAME` follows the first two.
         home: where a person goes after login and logout, unless asked otherwise; below the
             application's root.
-        session_lifetime: seconds.
+        session_lifetime: seconds, at least 60.
 
     Raises:
         UsageError: there is no client, or one whose name has other characters than an
             address should.
-        ConfigurationError: `public_url` is neither https nor loopback, or a client's own
-            `redirect_uri` does not lead to the callback.
+        ConfigurationError: `public_url` is neither https nor loopback, a client's own
+            `redirect_uri` does not lead to the callback, or `session_lifetime` is too short.
     """
 
     def __init__(
@@ -68,6 +78,10 @@ class WebLogin:
     ) -> None:
         if not clients:
             raise UsageError("client: at least one is needed")
+        if session_lifetime < _SHORTEST_SESSION:
+            raise ConfigurationError(
+                f"session_lifetime: {session_lifetime} is below {_SHORTEST_SESSION} seconds"
+            )
         self._clients = dict(clients)
         self._key_ring = key_ring
         configs = {name: flows.config for name, flows in self._clients.items()}
@@ -100,7 +114,11 @@ class WebLogin:
         return (yield from self._start(request, now, name))
 
     def find_signed_in(self, request: Request, now: int) -> Flow[SignedIn | None]:
-        """Return who is signed in in the browser that sent `request`; one look-up."""
+        """Return who is signed in in the browser that sent `request`; one look-up.
+
+        Raises:
+            StoreError: the store cannot say.
+        """
         session_id = self._addresses.cookies(request).find_session(request.headers)
         return (yield from self._sessions.find(session_id, now))
 
@@ -114,6 +132,31 @@ class WebLogin:
         if request.method not in {"GET", "HEAD"} or mode != "navigate":
             return Response(status=401, headers=Headers(NOT_KEPT))
         return redirect(self.login_url(request, self._addresses.here(request)))
+
+    def log_in_again(self, request: Request, error: LoginRequired, now: int) -> Flow[Response]:
+        """Return the answer to a request whose view failed with `error`.
+
+        As `ask_to_log_in`, except where the login is only seconds old: a provider whose
+        tokens are expired when they come would send the browser round for ever.
+        """
+        answer = self.ask_to_log_in(request)
+        if answer.status != 303:
+            return answer
+        try:
+            signed_in = yield from self.find_signed_in(request, now)
+        except StoreError as failure:
+            return (yield from self.explain(request, failure))
+        if signed_in is None or now - signed_in.tokens.received_at >= _LOOP_SECONDS:
+            return answer
+        retry = self.login_url(request, self._addresses.here(request))
+        return (yield from answer_failure(error, retry))
+
+    def explain(self, request: Request, error: StoreError) -> Flow[Response]:
+        """Return the page for a request that could not be served for want of the store."""
+        is_page = request.method in {"GET", "HEAD"}
+        page = safe_return_to(self._addresses.here(request)) if is_page else None
+        retry = page or self._addresses.home(request)
+        return (yield from answer_failure(error, retry, what="looking up who is signed in failed"))
 
     def login_url(self, request: Request, return_to: str | None = None) -> str:
         """Return the path that starts a login and leads to the path `return_to` in the end."""
@@ -159,7 +202,11 @@ class WebLogin:
         cookies = self._addresses.cookies(request)
         session_id = cookies.find_session(request.headers)
         if session_id is not None:
-            yield from ask(DeleteSession(digest_of(session_id)))
+            try:
+                yield from ask(DeleteSession(digest_of(session_id)))
+            except StoreError as error:
+                retry = self._addresses.below(request, self._addresses.logout_path)
+                return (yield from answer_failure(error, retry, what="signing out failed"))
         return redirect(self._addresses.home(request), [cookies.clear(cookies.session)])
 
     def _is_own(self, request: Request) -> bool:

@@ -15,7 +15,7 @@ from codegrant.errors import CodegrantError, ConfigurationError, MessageError, U
 from codegrant.http import Request
 from codegrant.messages.parameters import Parameters
 from codegrant.rules.return_to import safe_return_to
-from codegrant.rules.uri import check_https_or_loopback, origin_of, parse_uri
+from codegrant.rules.uri import check_https_or_loopback, origin_of, parse_uri, short
 from codegrant.web.login_cookies import LoginCookies
 
 __all__ = ["LoginAddresses"]
@@ -33,9 +33,9 @@ class LoginAddresses:
         public_url, login_path, callback_path, logout_path, home: see `WebLogin`.
 
     Raises:
-        UsageError: a provider's name has other characters than an address should, or
-            `public_url` is neither https nor loopback.
-        ConfigurationError: a client's own `redirect_uri` leads somewhere else.
+        UsageError: a provider's name has other characters than an address should.
+        ConfigurationError: `public_url` is neither https nor loopback or has a query, or a
+            client's own `redirect_uri` leads somewhere else.
     """
 
     def __init__(
@@ -50,6 +50,8 @@ class LoginAddresses:
     ) -> None:
         if public_url is not None:
             check_https_or_loopback(public_url, name="public_url", error=ConfigurationError)
+            if "?" in public_url:
+                raise ConfigurationError(f"public_url: {short(public_url)} has a query")
         self._configs = configs
         self._public_url = None if public_url is None else public_url.rstrip("/")
         self._home = home

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from codegrant.errors import (
     CodegrantError,
+    LoginRequired,
     PeerError,
     Refused,
     StateError,
@@ -44,15 +45,18 @@ _STATES = {
 }
 
 
-def answer_failure(error: CodegrantError, retry: str) -> Flow[Response]:
+def answer_failure(
+    error: CodegrantError, retry: str, *, what: str = "login failed"
+) -> Flow[Response]:
     """Return the page for `error`; the log gets the rest, under the same reference.
 
     Args:
         error: whose text has no secret.
-        retry: address that starts the login again.
+        retry: address that starts again what failed.
+        what: failed, for the log.
     """
     reference = (yield from ask(RandomBytes(6))).hex()
-    _log.warning("login failed, reference %s: %s", reference, error)
+    _log.warning("%s, reference %s: %s", what, reference, error)
     failure = describe_failure(error)
     return failure_page(
         title=failure.title,
@@ -77,6 +81,13 @@ def describe_failure(error: CodegrantError) -> Failure:
         case StateError():
             advice = _STATES.get(error.code, "Please start again from this application.")
             return Failure("This sign-in could not be matched", advice, 400)
+        case LoginRequired():
+            return Failure(
+                "This sign-in did not last",
+                "What the sign-in service gave is of no use any more. Please try again; if it "
+                "happens again, tell the people who run this application.",
+                502,
+            )
         case Refused(error="access_denied"):
             return Failure(
                 "You were not signed in",
@@ -91,8 +102,14 @@ def describe_failure(error: CodegrantError) -> Failure:
             return Failure(
                 "The sign-in service does not answer", "Please try again in a moment.", 503
             )
-        case StoreError():
+        case StoreError(code="store_busy"):
             return Failure("Something is busy here", "Please try again in a moment.", 503)
+        case StoreError():
+            return Failure(
+                "Something is broken here",
+                "Please try again; if it happens again, tell the people who run this application.",
+                503,
+            )
         case PeerError(stage="callback"):
             return Failure(
                 "This sign-in could not be completed",

@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 import codegrant
+from codegrant.cli.root import codegrant as codegrant_command
 from tests.unit.cli.conftest import Run
 
 ROOT = Path(__file__).parents[3]
@@ -30,6 +33,29 @@ def test_every_subcommand_has_a_help(run: Run, group: tuple[str, ...]) -> None:
     outcome = run(*group, "--help")
     assert outcome.status == 0
     assert outcome.stdout.startswith(f"Usage: codegrant {group[0]} ")
+
+
+def _commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    """Return the commands below a group, by the words that call them."""
+    if not isinstance(command, click.Group):
+        yield name, command
+        return
+    context = click.Context(command)
+    for below in command.list_commands(context):
+        found = command.get_command(context, below)
+        assert found is not None
+        yield from _commands(found, f"{name} {below}".strip())
+
+
+def test_every_option_says_what_it_does() -> None:
+    options = {
+        f"{name} {option.opts[0]}": option.help
+        for name, command in _commands(codegrant_command, "")
+        for option in command.params
+        if isinstance(option, click.Option)
+    }
+    assert "clients add --redirect-uri" in options
+    assert [name for name, text in options.items() if not text] == []
 
 
 def test_the_version_is_the_packages(run: Run) -> None:

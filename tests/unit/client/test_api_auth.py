@@ -52,7 +52,6 @@ def test_an_auth_object_serves_a_client_of_the_program(api: Listener, http: http
         "http://[::2]/",
         "ftp://127.0.0.1/",
         "ws://api.example/",
-        "/path",
     ],
 )
 def test_a_token_goes_to_https_and_loopback_alone(url: str) -> None:
@@ -61,6 +60,13 @@ def test_a_token_goes_to_https_and_loopback_alone(url: str) -> None:
     with pytest.raises(UsageError) as refused:
         first_request(url)
     assert (refused.value.code, refused.value.stage) == ("insecure_api_url", "api")
+
+
+@pytest.mark.parametrize("url", ["/path", "https:///path", "path?a=b", ""])
+def test_a_path_alone_gets_no_token(url: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        first_request(url)
+    assert (refused.value.code, refused.value.stage) == ("relative_api_url", "api")
     assert "s3cret" not in str(refused.value)
 
 

@@ -54,6 +54,12 @@ def test_a_secret_may_be_wrapped_already() -> None:
     assert config(client_secret=None).client_secret is None
 
 
+@pytest.mark.parametrize("server", [None, b"https://as.example", 1])
+def test_what_is_no_server_is_refused_by_name(server: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^server: an issuer or a ServerMetadata is need"):
+        make_config(server, **ARGUMENTS)
+
+
 def test_a_described_server_has_its_own_issuer_or_none() -> None:
     described = ServerMetadata(issuer="https://as.example", token_endpoint="https://as.example/t")
     assert make_config(described, **ARGUMENTS).issuer == "https://as.example"
@@ -136,6 +142,7 @@ def test_an_api_origin_has_neither_path_nor_query(origin: str) -> None:
         ([], ()),
         ("a", ("a",)),
         ("a b  a", ("a", "b")),
+        (" ", ()),
         (["b", "a", "b"], ("b", "a")),
         (("https://api.example/read",), ("https://api.example/read",)),
     ],
@@ -144,7 +151,7 @@ def test_a_scope_is_one_text_or_a_sequence(given: Any, tokens: tuple[str, ...]) 
     assert parse_scope_argument(given) == tokens
 
 
-@pytest.mark.parametrize("given", ['a"b', "a\\b", "é", ["a b"], [""], ["a\n"], ["\x7f"]])
+@pytest.mark.parametrize("given", ['a"b', "a\\b", "é", ["a b"], [""], ["a\n"], ["\x7f"], "a\tb"])
 def test_what_is_no_scope_token_is_the_programs_fault(given: Any) -> None:
     with pytest.raises(UsageError) as refused:
         parse_scope_argument(given)

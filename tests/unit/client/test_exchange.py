@@ -9,7 +9,13 @@ from codegrant.client.exchange import exchange_code
 from codegrant.client.login import LoginRequest, start_login
 from codegrant.client.pending import PendingLogin
 from codegrant.client.tokens import Tokens
-from codegrant.errors import CodegrantError, MetadataRejected, ResponseRejected, TransportError
+from codegrant.errors import (
+    CodegrantError,
+    MetadataRejected,
+    Refused,
+    ResponseRejected,
+    TransportError,
+)
 from codegrant.http import Response
 from codegrant.messages.authorization import AuthorizationResponse
 from codegrant.messages.parameters import Parameters
@@ -130,6 +136,15 @@ def test_a_method_that_is_named_is_used() -> None:
     form = form_of(script)
     assert (form["client_id"], form["client_secret"]) == ("app", "s3cret-of-the-client")
     assert "authorization" not in script.sent[0].request.headers
+
+
+def test_an_error_does_not_repeat_what_was_sent() -> None:
+    login = pending("read")
+    sent = ("the-code", login.code_verifier.reveal(), "s3cret")
+    answer = json_response({"error": "invalid_grant", "error_description": " ".join(sent)})
+    with pytest.raises(Refused) as refused:
+        exchange(Script({URL: answer}), login, client_secret=Secret("s3cret"))
+    assert refused.value.description == "*** *** ***"
 
 
 def test_a_failure_of_the_network_says_where_it_happened() -> None:

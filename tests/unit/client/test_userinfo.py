@@ -63,6 +63,16 @@ def test_a_refused_token_is_told_from_the_challenge() -> None:
     assert (refused.value.error, refused.value.stage) == ("invalid_token", "userinfo")
 
 
+def test_an_error_does_not_repeat_the_token() -> None:
+    token = TOKENS.access_token.reveal()
+    answer = json_response({"error": "invalid_token", "error_description": f"{token} is old"})
+    for status in (200, 401):
+        script = Script({URL: replace(answer, status=status)})
+        with pytest.raises((Refused, ResponseRejected)) as refused:
+            script.run(fetch_userinfo(client_config(), SERVER, TOKENS))
+        assert token not in str(refused.value)
+
+
 def test_nothing_is_sent_without_an_identity_or_an_endpoint() -> None:
     script = Script()
     without = trust_server_metadata(replace(METADATA, userinfo_endpoint=""))

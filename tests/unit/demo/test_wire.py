@@ -41,6 +41,12 @@ def test_a_wsgi_answer_passes_unchanged(recorder: Recorder, path: str) -> None:
     assert len(recorder.find_newest()) == (path in LOGIN)
 
 
+def test_a_wsgi_request_that_is_no_message_passes_unrecorded(recorder: Recorder) -> None:
+    app = record_wsgi(hello, recorder, Party.APPLICATION, LOGIN)
+    assert Client(app).get("/login", environ_overrides={"HTTP_X(Y)": "1"}).status_code == 303
+    assert recorder.find_newest() == ()
+
+
 def test_a_wsgi_application_that_fails_fails_as_before(recorder: Recorder) -> None:
     app = record_wsgi(fail, recorder, Party.APPLICATION, LOGIN)
     with pytest.raises(ZeroDivisionError):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from codegrant.errors import MessageError, OAuthError, UsageError
+from codegrant.errors import ConfigurationError, MessageError, OAuthError, UsageError
 from codegrant.http import Headers, Request
 from codegrant.resource import AccessToken, AsyncResourceServer, ResourceServer
 from tests.support.access_tokens import AUDIENCE, access_token
@@ -69,6 +69,17 @@ def refusal_of(server: Server, token: str, *scope: str, **arguments: Any) -> OAu
     with pytest.raises(OAuthError) as caught:
         server.verify(token, *scope, **arguments)
     return caught.value
+
+
+@pytest.mark.parametrize("timeout", [0, 0.05, 61, -1, float("nan")])
+@pytest.mark.parametrize("kind", [ResourceServer, AsyncResourceServer])
+def test_a_time_limit_has_bounds(
+    kind: type[ResourceServer | AsyncResourceServer], timeout: float
+) -> None:
+    for fine in (0.1, 60):
+        kind("https://issuer.example", AUDIENCE, timeout=fine)
+    with pytest.raises(ConfigurationError, match=r"^timeout: "):
+        kind("https://issuer.example", AUDIENCE, timeout=timeout)
 
 
 def test_a_token_is_verified_once_and_then_known(server: Server, provider: MockProvider) -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from codegrant.errors import CodegrantError, Refused, ResponseRejected
 from codegrant.http import Headers, Response
+from codegrant.messages.bearer import Challenge
 from codegrant.rules.answers import refuse_answer
+from codegrant.secret import Secret
 
 URL = "https://as.example/token"
 
@@ -17,7 +20,8 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Response:
 
 
 def judge(response: Response, **options: Any) -> CodegrantError:
-    error = refuse_answer(response, **({"stage": "token", "endpoint": URL} | options))
+    given: dict[str, Any] = {"stage": "token", "endpoint": URL, **options}
+    error = refuse_answer(response, **given)
     assert error.stage == options.get("stage", "token")
     assert error.facts["status"] == response.status
     return error
@@ -40,6 +44,20 @@ def test_the_texts_of_the_peer_are_cleaned() -> None:
     error = judge(answer(400, body))
     assert isinstance(error, Refused)
     assert (error.error, error.description, error.uri) == ("<b> ", "'x?", "/")
+
+
+@pytest.mark.parametrize("place", ["error", "error_description", "error_uri"])
+def test_what_the_request_held_is_not_told(place: str) -> None:
+    members = {"error": "invalid_grant", place: "no code c0de for s3cret, c0de"}
+    for response in (
+        answer(400, json.dumps(members).encode()),
+        answer(401, www_authenticate=Challenge("Bearer", members).build()),
+    ):
+        error = judge(response, secrets=[Secret("s3cret"), Secret("c0de")])
+        assert isinstance(error, Refused)
+        told = {"error": error.error, "error_description": error.description}
+        assert {**told, "error_uri": error.uri}[place] == "no code *** for ***, ***"
+        assert "c0de" not in f"{error} {error.code} {error!r}"
 
 
 @pytest.mark.parametrize(

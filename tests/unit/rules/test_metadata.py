@@ -57,13 +57,16 @@ def test_the_issuer_is_compared_character_by_character(issuer: str) -> None:
     error = refusal(replace(METADATA, issuer=issuer))
     assert (error.code, error.stage) == ("issuer_mismatch", "discovery")
     assert error.facts == {"expected": ISSUER, "got": issuer}
+    assert error.message == f"issuer: the metadata is of {issuer!r}, not of {ISSUER!r}"
 
 
 def test_the_issuer_of_somebody_else_is_cut_and_cleaned() -> None:
-    got = refusal(replace(METADATA, issuer="https://x/\n" + "y" * 1000)).facts["got"]
+    error = refusal(replace(METADATA, issuer="https://x/\n" + "y" * 1000))
+    got = error.facts["got"]
     assert isinstance(got, str)
     assert len(got) == 200
     assert got.startswith("https://x/ y")
+    assert len(error.message) < 200
 
 
 def test_every_address_of_the_metadata_is_judged() -> None:

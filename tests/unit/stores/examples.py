@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from codegrant.accounts.records import Account, Session
 from codegrant.secret import digest_of
-from codegrant.server.effects import RedeemCode, SaveCode
+from codegrant.server.effects import RedeemCode, SaveCode, TransactionEnd
 from codegrant.server.records import (
     AccessTokenRecord,
     ClientRecord,
@@ -49,7 +49,9 @@ class Issued(NamedTuple):
         )
 
 
-def issued(*, client_id: str = "web", subject: str = "alice", challenge: str = CHALLENGE) -> Issued:
+def issued(
+    *, client_id: str = "web", subject: str = "alice", challenge: str = CHALLENGE, sid: str = ""
+) -> Issued:
     """Return a grant and a code that no other call returns."""
     serial = next(_serial)
     grant = GrantRecord(
@@ -61,7 +63,7 @@ def issued(*, client_id: str = "web", subject: str = "alice", challenge: str = C
         auth_time=NOW - 5,
         amr=("pwd",),
         acr="urn:example:acr",
-        sid=f"sid-{serial}",
+        sid=sid or f"sid-{serial}",
         cnf="thumbprint",
         created_at=NOW,
     )
@@ -106,6 +108,10 @@ def transaction(text: str = "transaction", *, source: str = "192.0.2.1") -> Tran
         created_at=NOW,
         expires_at=NOW + 600,
     )
+
+
+def end_of(ended: Transaction, browser_digest: bytes = BROWSER) -> TransactionEnd:
+    return TransactionEnd(ended.digest, browser_digest, "sealed", NOW + 15)
 
 
 def client(client_id: str = "web") -> ClientRecord:

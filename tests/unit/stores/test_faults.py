@@ -52,6 +52,7 @@ def test_a_missing_folder_is_told_from_a_missing_file(tmp_path: Path, number: in
         faults.full("a.db"),
         faults.not_a_database("a.db", "is a folder"),
         faults.readonly("a.db"),
+        faults.unreadable("a.db.key"),
     ],
     ids=lambda fault: str(fault.code),
 )

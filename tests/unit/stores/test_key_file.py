@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import stat
 import subprocess
@@ -76,6 +77,21 @@ def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as raised:
         read_or_create_key_file(tmp_path)
     assert raised.value.code == "store_not_a_database"
+
+
+def test_a_key_that_must_not_be_read_is_told_and_not_called_unwritable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deny(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    path = tmp_path / "codegrant.db.key"
+    read_or_create_key_file(path)
+    monkeypatch.setattr(Path, "open", deny)  # root may read whatever its mode
+    with pytest.raises(StoreError, match=r"cannot be read") as raised:
+        read_or_create_key_file(path)
+    assert raised.value.code == "store_unreadable"
+    assert str(path) in str(raised.value)
 
 
 def test_a_key_that_others_can_read_is_told(

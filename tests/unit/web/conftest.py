@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
+from flask import Flask
 
 from codegrant import Client
+from codegrant.web.flask import Login
 from tests.support.mock_provider import MockProvider
 from tests.support.tls import SelfSigned, self_signed
 from tests.support.website import Visitor, Website, make_client
 
 MakeClient: TypeAlias = Callable[..., Client]
+MakeFlask: TypeAlias = Callable[..., Flask]
+
+SECRET = "s" * 40
+
+
+@pytest.fixture(autouse=True)
+def _no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CODEGRANT_SECRET", raising=False)
 
 
 @pytest.fixture(scope="session")
@@ -57,3 +68,39 @@ def site(provider: MockProvider, client_of: MakeClient) -> Website:
 @pytest.fixture
 def visitor(site: Website) -> Visitor:
     return Visitor(site)
+
+
+@pytest.fixture
+def make_flask(tmp_path: Path) -> Iterator[MakeFlask]:
+    """Makes applications in one instance folder, and closes their stores at the end."""
+    made: list[Flask] = []
+
+    def make(client: Any, *, instance: str = "instance", **arguments: Any) -> Flask:
+        app = Flask("app", instance_path=str(tmp_path / instance))
+        app.secret_key = arguments.pop("secret_key", SECRET)
+        app.config.update(arguments.pop("config", {}))
+        login = Login(app, client, **arguments)
+
+        @app.get("/")
+        def home() -> dict[str, object]:
+            who = login.current
+            return {"subject": who.identity.subject if who else None}
+
+        @app.get("/profile")
+        @login.required
+        def profile() -> dict[str, object]:
+            return {"subject": login.identity.subject, "provider": login.tokens.issuer}
+
+        @app.route("/tokens", methods=["GET", "POST"])
+        def tokens() -> dict[str, object]:
+            return {"scope": sorted(login.tokens.scope), "api": repr(login.api)}
+
+        app.extensions["test.login"] = login
+        made.append(app)
+        return app
+
+    yield make
+    for app in made:
+        store = app.extensions.get("codegrant.login", {}).get("store")
+        if store is not None:
+            store.close()

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeAlias
-from urllib.parse import urlsplit
+from typing import Any
 
 import pytest
-from flask import Flask, url_for
+from flask import Flask, Response, request, url_for
 from flask.testing import FlaskClient
-from werkzeug.test import Cookie, TestResponse
 
 from codegrant import AsyncClient, ConfigurationError, LoginRequired, UsageError
 from codegrant.client.memory import MemoryTokenStore
 from codegrant.web.flask import Login, TokenStore
+from tests.support.flask_client import BASE, carry_cookies, cookies_of, get, log_in
+from tests.support.flask_site import AsyncFlask
 from tests.support.mock_provider import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -34,52 +34,7 @@ from tests.support.mock_provider import (
 )
 from tests.support.serving import clean_environment
 from tests.support.tls import self_signed
-from tests.unit.web.conftest import MakeClient
-
-BASE = "http://127.0.0.1:5000"
-SECRET = "s" * 40
-MakeFlask: TypeAlias = Callable[..., Flask]
-
-
-@pytest.fixture(autouse=True)
-def _no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("CODEGRANT_SECRET", raising=False)
-
-
-@pytest.fixture
-def make_flask(tmp_path: Path) -> Iterator[MakeFlask]:
-    """Makes applications in one instance folder, and closes their stores at the end."""
-    made: list[Flask] = []
-
-    def make(client: Any, *, instance: str = "instance", **arguments: Any) -> Flask:
-        app = Flask("app", instance_path=str(tmp_path / instance))
-        app.secret_key = arguments.pop("secret_key", SECRET)
-        app.config.update(arguments.pop("config", {}))
-        login = Login(app, client, **arguments)
-
-        @app.get("/")
-        def home() -> dict[str, object]:
-            who = login.current
-            return {"subject": who.identity.subject if who else None}
-
-        @app.get("/profile")
-        @login.required
-        def profile() -> dict[str, object]:
-            return {"subject": login.identity.subject, "provider": login.tokens.issuer}
-
-        @app.route("/tokens", methods=["GET", "POST"])
-        def tokens() -> dict[str, object]:
-            return {"scope": sorted(login.tokens.scope), "api": repr(login.api)}
-
-        app.extensions["test.login"] = login
-        made.append(app)
-        return app
-
-    yield make
-    for app in made:
-        store = app.extensions.get("codegrant.login", {}).get("store")
-        if store is not None:
-            store.close()
+from tests.unit.web.conftest import SECRET, MakeClient, MakeFlask
 
 
 @pytest.fixture
@@ -90,28 +45,6 @@ def app(make_flask: MakeFlask, client_of: MakeClient, provider: MockProvider) ->
 @pytest.fixture
 def browser(app: Flask) -> FlaskClient:
     return app.test_client()
-
-
-def get(browser: FlaskClient, url: str, **more: Any) -> TestResponse:
-    parts = urlsplit(url)
-    base = f"{parts.scheme}://{parts.netloc}" if parts.netloc else BASE
-    return browser.get(f"{parts.path}?{parts.query}", base_url=base, **more)
-
-
-def cookies_of(browser: FlaskClient) -> list[Cookie]:
-    return list((browser._cookies or {}).values())
-
-
-def carry_cookies(source: FlaskClient, target: FlaskClient) -> None:
-    """Let a browser go on at another worker."""
-    for cookie in cookies_of(source):
-        target.set_cookie(cookie.key, cookie.value, domain="127.0.0.1")
-
-
-def log_in(browser: FlaskClient, provider: MockProvider, url: str = "/login") -> TestResponse:
-    started = get(browser, url)
-    assert started.status_code == 303, started.text
-    return get(browser, provider.authorize(started.location))
 
 
 def test_the_ten_lines_work_as_written(
@@ -398,6 +331,53 @@ def test_an_expired_access_token_leads_through_a_login_and_back(
     assert get(browser, "/profile").status_code == 200
 
 
+def test_an_asynchronous_view_is_guarded_too(
+    client_of: MakeClient, provider: MockProvider, tmp_path: Path
+) -> None:
+    app = AsyncFlask("app", instance_path=str(tmp_path))
+    login = Login(app, client_of(provider), store=MemoryTokenStore())
+
+    @app.get("/async/<name>")
+    @login.required
+    async def view(name: str) -> dict[str, str]:
+        await asyncio.sleep(0)
+        return {name: login.identity.subject, "api": repr(login.api)}
+
+    browser = app.test_client()
+    assert get(browser, "/async/who").location == "/login?return_to=%2Fasync%2Fwho"
+    log_in(browser, provider)
+    assert get(browser, "/async/who").json == {"who": "person-1", "api": "ApiSession()"}
+
+
+def test_no_cache_gives_the_page_of_one_person_to_another(
+    make_flask: MakeFlask, client_of: MakeClient, provider: MockProvider
+) -> None:
+    app = make_flask(client_of(provider))
+    login: Login = app.extensions["test.login"]
+
+    @app.get("/kept")
+    @login.required
+    def kept() -> Response:
+        return Response("", headers={"Cache-Control": "private, max-age=60"})
+
+    @app.get("/for-all")
+    def for_all() -> str:
+        return ""
+
+    browser = app.test_client()
+    log_in(browser, provider)
+    for path, said, differs in (
+        ("/profile", "private, no-store", {"cookie"}),
+        ("/kept", "private, max-age=60", {"cookie"}),
+        ("/", None, {"cookie"}),
+        ("/for-all", None, set[str]()),
+    ):
+        answer = get(browser, path)
+        assert answer.status_code == 200
+        assert answer.headers.get("Cache-Control") == said
+        assert set(answer.vary.as_set()) == differs
+
+
 def test_without_openid_nobody_is_identified(
     make_flask: MakeFlask, client_of: MakeClient, provider: MockProvider
 ) -> None:
@@ -420,6 +400,25 @@ def test_who_is_signed_in_does_not_outlive_the_request(
         assert get(browser, "/").json == {"subject": "person-1"}
         browser.post("/logout", base_url=BASE)
         assert get(browser, "/").json == {"subject": None}
+
+
+def test_who_is_signed_in_is_not_handed_to_an_application_inside(
+    make_flask: MakeFlask, client_of: MakeClient, provider: MockProvider
+) -> None:
+    inner = make_flask(client_of(provider), store=MemoryTokenStore())
+    app = make_flask(client_of(provider))
+    login: Login = app.extensions["test.login"]
+
+    @app.get("/inside/")
+    @login.required
+    def inside() -> Any:
+        environ = {**request.environ, "PATH_INFO": "/"}
+        return Response.from_app(inner, environ, buffered=True)
+
+    browser = app.test_client()
+    log_in(browser, provider)
+    assert get(browser, "/").json == {"subject": "person-1"}
+    assert get(browser, "/inside/").json == {"subject": None}
 
 
 def test_outside_of_a_login_tokens_are_refused(app: Flask) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import flask
@@ -15,14 +15,8 @@ from codegrant.errors import UsageError
 from codegrant.resource import ResourceServer
 from codegrant.web.flask_resource import Protect
 from tests.support.access_tokens import AUDIENCE, access_token
+from tests.support.flask_site import AsyncFlask
 from tests.support.mock_provider import MockProvider
-
-
-class App(flask.Flask):
-    """Runs asynchronous views without another package."""
-
-    def async_to_sync(self, func: Callable[..., Coroutine[Any, Any, Any]]) -> Callable[..., Any]:
-        return lambda *args, **kwargs: asyncio.run(func(*args, **kwargs))
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +43,7 @@ def test_it_is_found_beside_the_login_as_well() -> None:
 
 
 def test_a_view_that_is_not_guarded_has_no_token(api: Protect, provider: MockProvider) -> None:
-    app = App("api")
+    app = AsyncFlask("api")
     asked: list[bool] = []
 
     @app.get("/open")
@@ -66,21 +60,47 @@ def test_a_view_that_is_not_guarded_has_no_token(api: Protect, provider: MockPro
 def test_the_token_of_one_request_is_not_there_in_the_next(
     api: Protect, provider: MockProvider
 ) -> None:
-    app = App("api")
+    app = AsyncFlask("api")
 
     @app.get("/who")
     @api.require()
     def who() -> str:
         return api.token.subject
 
+    @app.get("/open")
+    def open_view() -> str:
+        return api.token.subject
+
     client = app.test_client()
-    for subject in ("alice", "bob"):
-        assert client.get("/who", headers=bearer(provider, sub=subject)).text == subject
-    assert client.get("/who").status_code == 401
+    app.testing = True
+    with app.app_context():  # one `flask.g` for all requests
+        for subject in ("alice", "bob"):
+            assert client.get("/who", headers=bearer(provider, sub=subject)).text == subject
+        assert client.get("/who").status_code == 401
+        with pytest.raises(UsageError, match="not under @require"):
+            client.get("/open")
+
+
+def test_the_token_of_one_guard_is_not_the_token_of_another(
+    api: Protect, provider: MockProvider
+) -> None:
+    other_server = ResourceServer(provider.issuer, "https://other.example")
+    other = Protect(other_server)
+    app = AsyncFlask("api")
+    app.testing = True
+
+    @app.get("/who")
+    @api.require()
+    def who() -> str:
+        return other.token.subject
+
+    with pytest.raises(UsageError, match="not under @require"):
+        app.test_client().get("/who", headers=bearer(provider))
+    other_server.close()
 
 
 def test_an_asynchronous_view_is_guarded_too(api: Protect, provider: MockProvider) -> None:
-    app = App("api")
+    app = AsyncFlask("api")
 
     @app.get("/async/<name>")
     @api.require("read")
@@ -96,7 +116,7 @@ def test_an_asynchronous_view_is_guarded_too(api: Protect, provider: MockProvide
 def test_a_guarded_view_keeps_its_name_and_takes_its_arguments(
     api: Protect, provider: MockProvider
 ) -> None:
-    app = App("api")
+    app = AsyncFlask("api")
 
     @app.get("/items/<int:number>")
     @api.require()
@@ -109,7 +129,7 @@ def test_a_guarded_view_keeps_its_name_and_takes_its_arguments(
 
 
 def test_a_view_that_fails_still_fails(api: Protect, provider: MockProvider) -> None:
-    app = App("api")
+    app = AsyncFlask("api")
 
     @app.get("/broken")
     @api.require()
@@ -132,7 +152,7 @@ def test_a_scope_that_no_token_can_have_is_refused_when_the_view_is_made(
 def test_a_header_that_is_none_does_no_harm(
     api: Protect, provider: MockProvider, name: str
 ) -> None:
-    app = App("api")
+    app = AsyncFlask("api")
 
     @app.get("/who")
     @api.require()
@@ -144,10 +164,21 @@ def test_a_header_that_is_none_does_no_harm(
     assert client.get("/who", headers={name: "1"}).status_code == 401
 
 
-def test_of_a_form_that_is_too_long_nothing_is_read_before_the_view(
-    api: Protect, provider: MockProvider
+@pytest.mark.parametrize(
+    ("size", "environ"),
+    [
+        pytest.param(70_000, {}, id="too long"),
+        pytest.param(
+            1000,
+            {"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True},
+            id="of a length that nobody told",
+        ),
+    ],
+)
+def test_of_a_form_without_bounds_nothing_is_read_before_the_view(
+    api: Protect, provider: MockProvider, size: int, environ: dict[str, object]
 ) -> None:
-    app = App("api")
+    app = AsyncFlask("api")
     seen: list[bytes] = []
 
     @app.post("/upload")
@@ -158,8 +189,10 @@ def test_of_a_form_that_is_too_long_nothing_is_read_before_the_view(
 
     client = app.test_client()
     form = "application/x-www-form-urlencoded"
-    body = b"a=1&b" + b"x" * 70_000
+    body = b"a=1&b" + b"x" * size
     for headers, status in ((bearer(provider), 200), ({}, 401)):
-        answer = client.post("/upload", headers=headers, data=body, content_type=form)
+        answer = client.post(
+            "/upload", headers=headers, data=body, content_type=form, environ_overrides=environ
+        )
         assert answer.status_code == status
     assert seen == [b"a=1&b"]

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import pytest
 
-from codegrant import UsageError
+from codegrant import StoreError, UsageError
+from codegrant.client.effects import DeleteSession
+from codegrant.flow import Effect, run
 from codegrant.web.login import WebLogin
 from tests.support.mock_provider import CLIENT_ID, CLIENT_SECRET, Lie, MockProvider
 from tests.support.website import ORIGIN, RING, Visitor, Website, code_of, retry_of
@@ -194,6 +197,42 @@ def test_signing_out_takes_a_page_of_the_own_origin(
         assert response.status == 200
         assert 'id="logout-yes"' in response.body.decode()
         assert not response.headers.get_all("set-cookie")
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "retry"),
+    [
+        ("GET", "/orders?a=b", "/orders?a=b"),
+        ("HEAD", "/orders", "/orders"),
+        ("POST", "/orders", "/"),
+        ("GET", f"{ORIGIN}//evil.example/", "/"),
+        ("GET", "/%5Cevil.example", "/"),
+    ],
+)
+def test_the_page_of_a_failed_store_leads_back_and_nowhere_else(
+    site: Website, method: str, url: str, retry: str
+) -> None:
+    request = Visitor(site).request(method, url)
+    response = run(site.web.explain(request, StoreError("the disk is full")), site.perform)
+    assert (response.status, retry_of(response)) == (503, retry)
+
+
+def test_signing_out_while_the_store_fails_is_a_page_and_can_be_tried_again(
+    visitor: Visitor, provider: MockProvider
+) -> None:
+    def fail(effect: Effect[Any]) -> None:
+        if isinstance(effect, DeleteSession):
+            raise StoreError("the disk is full")
+
+    visitor.log_in(provider)
+    visitor.site.before = fail
+    response = visitor.send("POST", "/logout")
+    assert (response.status, code_of(response)) == (503, "store_failed")
+    assert retry_of(response) == "/logout"
+    assert visitor.session is not None
+    visitor.site.before = lambda _: None
+    assert visitor.send("POST", "/logout").status == 303
+    assert not visitor.site.store._sessions
 
 
 def test_signing_out_twice_and_by_other_methods_does_no_harm(visitor: Visitor) -> None:

@@ -142,6 +142,8 @@ def test_an_application_below_a_path_stays_there(
         pytest.param("<int:x>", {}, {}, "no name of a provider", id="a converter of Flask"),
         pytest.param("a", {}, {"public_url": "app.example"}, "public_url", id="no scheme"),
         pytest.param("a", {}, {"public_url": "http://app.example"}, "public_url", id="http"),
+        pytest.param("a", {}, {"public_url": f"{ORIGIN}/?a"}, "public_url", id="a query"),
+        pytest.param("a", {}, {"session_lifetime": 0}, "session_lifetime", id="no session"),
         pytest.param(
             "a",
             {"redirect_uri": f"{ORIGIN}/auth/cb"},

@@ -34,6 +34,8 @@ _CODE_COLUMNS = len(CODE.columns)
 def save_code(effect: SaveCode) -> Flow[bool]:
     """Insert grant and code, and end the transaction they come from."""
     grant, code = effect.grant, effect.code
+    if (yield from matched(_SQL["find_ended_session"], subject=grant.subject, sid=grant.sid)):
+        return False
     if effect.end is not None and not (yield from end_transaction(effect.end, code.created_at)):
         return False
     keep_until = code.expires_at + LONGEST_ACCESS_TOKEN

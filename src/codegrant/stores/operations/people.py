@@ -32,12 +32,12 @@ def add_account(effect: accounts.AddAccount) -> Flow[bool]:
 
 
 def update_account(effect: accounts.UpdateAccount) -> Flow[bool]:
-    """Update all of an account but its password; a disabled person is logged out."""
+    """Update all of an account but its password; a disabled person loses all access."""
     account = effect.account
     if not (yield from matched(_SQL["update_account"], **ACCOUNT.parameters(account))):
         return False
     if not account.enabled:
-        yield from execute(_SQL["end_sessions_of"], subject=account.subject)
+        yield from _end_everything(account.subject, account.updated_at)
     return True
 
 
@@ -51,9 +51,14 @@ def replace_password(effect: accounts.ReplacePassword) -> Flow[bool]:
     )
     if not replaced:
         return False
-    yield from execute(_SQL["end_sessions_of"], subject=effect.subject)
-    yield from execute(_SQL["revoke_grants_of_subject"], subject=effect.subject, now=effect.now)
+    yield from _end_everything(effect.subject, effect.now)
     return True
+
+
+def _end_everything(subject: str, now: int) -> Flow[None]:
+    """Let nothing that a person was given so far come back to life."""
+    yield from execute(_SQL["end_sessions_of"], subject=subject)
+    yield from execute(_SQL["revoke_grants_of_subject"], subject=subject, now=now)
 
 
 def save_session(effect: accounts.SaveSession) -> Flow[bool]:

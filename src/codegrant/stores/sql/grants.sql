@@ -1,5 +1,12 @@
 -- Grants and what hangs on them: codes, opaque access tokens, the deny list.
 
+-- A person whose account is here is logged in for as long as the session is: what is decided
+-- for somebody who was logged out meanwhile, or whose password is another now, is void.
+-- name: find_ended_session
+SELECT subject
+FROM accounts
+WHERE subject = :subject AND NOT EXISTS (SELECT 1 FROM sessions WHERE sid = :sid);
+
 -- name: save_grant
 INSERT INTO grants (
     grant_id, client_id, subject, scope, audience, auth_time, amr, acr, sid, cnf, created_at,

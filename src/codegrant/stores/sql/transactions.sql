@@ -43,6 +43,7 @@ UPDATE transactions
 SET answer = :sealed_answer, expires_at = :answer_until
 WHERE
     digest = :digest AND browser_digest = :browser_digest AND expires_at > :now AND answer = ''
+    AND :sealed_answer <> ''
 RETURNING serial;
 
 -- name: find_answer

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from codegrant.accounts.effects import (
+    AddAccount,
+    EndSession,
+    ReplacePassword,
+    SaveSession,
+    UpdateAccount,
+)
+from codegrant.accounts.records import Account, Session
 from codegrant.flow import Effect
 from codegrant.secret import digest_of
 from codegrant.server.effects import (
@@ -21,8 +30,8 @@ from codegrant.server.effects import (
     FindTransaction,
     RevokeGrant,
     SaveAccessToken,
+    SaveCode,
     SaveTransaction,
-    TransactionEnd,
 )
 from codegrant.stores.operations.grants import redeem_code
 from codegrant.stores.sqlite import SqliteStore
@@ -34,7 +43,10 @@ from tests.unit.stores.examples import (
     NOW,
     OTHER_BROWSER,
     access_token,
+    account,
+    end_of,
     issued,
+    session,
     transaction,
 )
 
@@ -43,6 +55,34 @@ def test_a_code_comes_back_with_all_that_it_was_bound_to(store: SqliteStore) -> 
     one = issued()
     assert store.perform(one.save())
     assert store.perform(one.redeem()) == CodeRedeemed(one.code, one.grant)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(lambda one, _: EndSession(one.digest), id="logged out"),
+        pytest.param(lambda one, _: ReplacePassword(one.subject, "phc", NOW), id="new password"),
+        pytest.param(
+            lambda _, person: UpdateAccount(replace(person, enabled=False)), id="disabled"
+        ),
+    ],
+)
+def test_no_code_comes_from_a_session_that_has_ended(
+    store: SqliteStore, end: Callable[[Session, Account], Effect[object]]
+) -> None:
+    person, browser, waiting = account(), session(), transaction()
+    store.perform(AddAccount(person))
+    store.perform(SaveSession(browser, person.password_hash))
+    store.perform(SaveTransaction(waiting))
+    store.perform(BindTransaction(waiting.digest, BROWSER, NOW))
+    before, after = (issued(subject=person.subject, sid=browser.sid) for _ in range(2))
+    assert store.perform(before.save())
+    store.perform(end(browser, person))
+    ended = end_of(waiting)
+    assert store.perform(SaveCode(after.grant, after.code, ended)) is False
+    assert store.perform(after.redeem()) == CodeRefused("unknown")
+    assert store.perform(FindGrant(after.grant.grant_id)) is None
+    assert store.perform(FindTransaction(waiting.digest, NOW)) is not None
 
 
 @pytest.mark.parametrize(
@@ -191,11 +231,11 @@ def test_a_code_ends_the_transaction_of_its_browser(store: SqliteStore) -> None:
     store.perform(SaveTransaction(waiting))
     store.perform(BindTransaction(waiting.digest, BROWSER, NOW))
     one, two = issued(), issued()
-    foreign = replace(one.save(), end=TransactionEnd(waiting.digest, OTHER_BROWSER))
+    foreign = replace(one.save(), end=end_of(waiting, OTHER_BROWSER))
     assert not store.perform(foreign)
-    assert store.perform(replace(foreign, end=TransactionEnd(waiting.digest, BROWSER)))
+    assert store.perform(replace(foreign, end=end_of(waiting, BROWSER)))
     assert store.perform(FindTransaction(waiting.digest, NOW)) is None
-    again = replace(two.save(), end=TransactionEnd(waiting.digest, BROWSER))
+    again = replace(two.save(), end=end_of(waiting, BROWSER))
     assert not store.perform(again)
     assert store.perform(FindGrant(two.grant.grant_id)) is None
     assert store.perform(two.redeem()) == CodeRefused("unknown")
@@ -206,7 +246,7 @@ def test_an_unbound_transaction_gives_no_code(store: SqliteStore, browser: bytes
     waiting = transaction()
     store.perform(SaveTransaction(waiting))
     one = issued()
-    save = replace(one.save(), end=TransactionEnd(waiting.digest, browser))
+    save = replace(one.save(), end=end_of(waiting, browser))
     assert not store.perform(save)
     assert store.perform(FindTransaction(waiting.digest, NOW)) == waiting
 

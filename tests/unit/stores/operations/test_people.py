@@ -149,11 +149,29 @@ def test_a_disabled_person_has_no_session(store: SqliteStore) -> None:
     assert find(store, session()) is None
 
 
+def test_a_disabled_persons_grants_stay_dead_when_they_are_enabled_again(
+    store: SqliteStore,
+) -> None:
+    for name in ("alice", "bob"):
+        store.perform(AddAccount(account(name)))
+        store.perform(SaveSession(session(name, subject=f"sub-{name}"), HASH))
+    hers, his = (issued(subject=f"sub-{name}", sid=session(name).sid) for name in ("alice", "bob"))
+    store.perform(hers.save())
+    store.perform(his.save())
+    her_account = replace(account("alice"), updated_at=NOW + 2)
+    store.perform(UpdateAccount(replace(her_account, email="a@b.test")))
+    assert store.perform(FindGrant(hers.grant.grant_id)) == hers.grant
+    store.perform(UpdateAccount(replace(her_account, enabled=False)))
+    store.perform(UpdateAccount(her_account))
+    assert store.perform(FindGrant(hers.grant.grant_id)) == replace(hers.grant, revoked_at=NOW + 2)
+    assert store.perform(FindGrant(his.grant.grant_id)) == his.grant
+
+
 def test_a_new_password_ends_sessions_and_grants(store: SqliteStore) -> None:
     for name in ("alice", "bob"):
         store.perform(AddAccount(account(name)))
         store.perform(SaveSession(session(name, subject=f"sub-{name}"), HASH))
-    hers, his = issued(subject="sub-alice"), issued(subject="sub-bob")
+    hers, his = (issued(subject=f"sub-{name}", sid=session(name).sid) for name in ("alice", "bob"))
     store.perform(hers.save())
     store.perform(his.save())
 

@@ -12,11 +12,10 @@ from codegrant.server.effects import (
     FinishTransaction,
     RecordLogin,
     SaveTransaction,
-    TransactionEnd,
 )
 from codegrant.server.records import Transaction
 from codegrant.stores.sqlite import SqliteStore
-from tests.unit.stores.examples import BROWSER, NOW, OTHER_BROWSER, transaction
+from tests.unit.stores.examples import BROWSER, NOW, OTHER_BROWSER, end_of, transaction
 
 LATE = NOW + 600
 
@@ -58,7 +57,7 @@ def test_a_login_is_recorded_by_the_bound_browser_alone(store: SqliteStore) -> N
 
 def test_a_transaction_is_finished_once_by_the_bound_browser(store: SqliteStore) -> None:
     waiting = transaction()
-    end = TransactionEnd(waiting.digest, BROWSER)
+    end = end_of(waiting)
     store.perform(SaveTransaction(waiting))
     assert not store.perform(FinishTransaction(end, NOW))
     store.perform(BindTransaction(waiting.digest, BROWSER, NOW))
@@ -69,6 +68,15 @@ def test_a_transaction_is_finished_once_by_the_bound_browser(store: SqliteStore)
     assert find(store, "transaction") is None
 
 
+def test_nothing_ends_without_an_answer(store: SqliteStore) -> None:
+    waiting = transaction()
+    store.perform(SaveTransaction(waiting))
+    store.perform(BindTransaction(waiting.digest, BROWSER, NOW))
+    assert not store.perform(FinishTransaction(replace(end_of(waiting), sealed_answer=""), NOW))
+    assert find(store, "transaction") is not None
+    assert store.perform(FinishTransaction(end_of(waiting), NOW))
+
+
 def test_the_answer_of_a_finished_one_is_kept_for_its_browser_and_for_a_moment(
     store: SqliteStore,
 ) -> None:
@@ -77,7 +85,7 @@ def test_the_answer_of_a_finished_one_is_kept_for_its_browser_and_for_a_moment(
     store.perform(SaveTransaction(waiting))
     store.perform(BindTransaction(waiting.digest, BROWSER, NOW))
     assert store.perform(ask) is None
-    end = TransactionEnd(waiting.digest, BROWSER, "sealed", NOW + 15)
+    end = end_of(waiting)
     assert store.perform(FinishTransaction(end, NOW))
     assert store.perform(replace(ask, now=NOW + 14)) == "sealed"
     assert store.perform(replace(ask, now=NOW + 15)) is None
