@@ -7,11 +7,12 @@ context and running flights belong to the process that made them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError, Future
-from threading import Lock
+from contextlib import suppress
+from threading import Lock, Timer
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from codegrant.errors import TransportError, UsageError
@@ -23,6 +24,7 @@ from codegrant.remote.guard import address_url, check_guarded_url, judge_address
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
 if TYPE_CHECKING:
+    import socket
     import ssl
 
     import httpx2
@@ -103,7 +105,9 @@ class SyncDriver:
             for address in addresses:
                 url = address_url(request.url, address, port)
                 try:
-                    return self._exchange(http, request, url, headers, {"sni_hostname": host})
+                    with _Alarm(self._settings.timeout) as alarm:
+                        more = {"sni_hostname": host, "trace": alarm.watch}
+                        return self._exchange(http, request, url, headers, more)
                 except TransportError as error:
                     if error.code != "connect_failed" or address == addresses[-1]:
                         raise
@@ -129,7 +133,7 @@ class SyncDriver:
         request: Request,
         url: str,
         headers: list[tuple[str, str]],
-        extensions: dict[str, str],
+        extensions: dict[str, Any],
     ) -> Response:
         deadline = monotonic() + self._settings.timeout
         try:
@@ -146,6 +150,8 @@ class SyncDriver:
         except TransportError:
             raise
         except Exception as error:  # noqa: BLE001 - every failure of the network has one type
+            if monotonic() >= deadline:
+                raise transport.timed_out(request, self._settings) from None
             raise transport.translate(error, request, self._settings) from None
 
     def _bounded(
@@ -194,6 +200,39 @@ class SyncDriver:
     def _land(process: _Process, key: str) -> None:
         with process.lock:
             process.flights.pop(key, None)
+
+
+class _Alarm:
+    """Ends a connection of its own when the time is over, whatever it is doing then.
+
+    The limits of a pool are for each single read: a head that drips byte by byte would keep
+    them for hours. A connection that was there before it does not see.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._socket: socket.socket | None = None
+        self._timer = Timer(seconds, self._ring)
+        self._timer.daemon = True
+
+    def watch(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Take note of the connection; a `trace` of httpx2."""
+        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
+            self._socket = facts["return_value"].get_extra_info("socket")
+
+    def _ring(self) -> None:
+        import socket
+
+        if self._socket is not None:
+            with suppress(OSError):
+                # Past a TLS layer, which must not be touched by two threads.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._timer.cancel()
 
 
 def _open(settings: HttpSettings, tls: ssl.SSLContext, *, guarded: bool = False) -> httpx2.Client:

@@ -56,9 +56,16 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
 
 
 class Dripping:
-    """Sends an answer byte by byte, as fast as nobody would, until the other side leaves."""
+    """Sends an answer byte by byte, as fast as nobody would, until the other side leaves.
 
-    def __init__(self) -> None:
+    Args:
+        beginning: sent at once; what follows is either more of the head or the body.
+    """
+
+    def __init__(
+        self, beginning: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"
+    ) -> None:
+        self._beginning = beginning
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
         self._left = threading.Event()
@@ -70,7 +77,7 @@ class Dripping:
             connection, _ = self._socket.accept()
             with connection:
                 connection.recv(65_536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+                connection.sendall(self._beginning)
                 while not self._left.wait(0.02):
                     connection.sendall(b"x")
 
@@ -86,6 +93,16 @@ def test_an_answer_that_drips_is_left_when_the_time_of_the_whole_request_is_over
 ) -> None:
     server, driver = Dripping(), Driver(colour, HttpSettings(timeout=0.3))
     error = refusal(driver, server.url)
+    assert (error.code, error.facts["endpoint"]) == ("timeout", server.url)
+    driver.close()
+    server.close()
+
+
+@pytest.mark.requirement("CO-HTTP-02")
+def test_of_somebody_elses_server_a_head_that_drips_is_left_as_well(colour: Colour) -> None:
+    server = Dripping(b"HTTP/1.1 200 OK\r\nx: ")
+    driver = Driver(colour, HttpSettings(timeout=0.3, allow_private=True))
+    error = refusal(driver, server.url, guarded=True)
     assert (error.code, error.facts["endpoint"]) == ("timeout", server.url)
     driver.close()
     server.close()
