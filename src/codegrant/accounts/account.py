@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
 from hashlib import sha256
 
 from codegrant.accounts.effects import FindAccountBySubject
@@ -13,6 +12,7 @@ from codegrant.accounts.sessions import end_session, find_session
 from codegrant.errors import OAuthError
 from codegrant.flow import Flow, ask
 from codegrant.http import Request, Response
+from codegrant.jose import base64url
 from codegrant.secret import same_secret
 from codegrant.server.answers import redirect
 from codegrant.server.forms import parse_form
@@ -81,4 +81,4 @@ def _who(
 def _csrf(server: AuthorizationServer, session: Session) -> str:
     """Return what ties a form to one session. The digest is as hard to guess as the cookie."""
     key = server.key_ring.derive(_CSRF_PURPOSE)
-    return urlsafe_b64encode(hmac.digest(key, session.digest, sha256)).rstrip(b"=").decode()
+    return base64url.encode(hmac.digest(key, session.digest, sha256))

@@ -11,8 +11,8 @@ from codegrant.accounts.effects import EndSession, FindSession, SaveSession, Tou
 from codegrant.accounts.records import Account, Session
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.http import Headers, Request, find_cookies
+from codegrant.jose import base64url
 from codegrant.secret import Secret
-from codegrant.server.codes import random_text
 from codegrant.server.cookies import build_cookie, clear_cookie, cookie_name
 from codegrant.server.effects import Emit
 from codegrant.server.events import Event
@@ -67,11 +67,11 @@ def start_session(
         password replaced in the meantime.
     """
     entropy = yield from ask(RandomBytes(48))
-    secret = Secret(random_text(entropy[:32]))
+    secret = Secret(base64url.encode(entropy[:32]))
     old = find_session_secret(policy, request.headers)
     session = Session(
         digest=secret.digest(),
-        sid=random_text(entropy[32:]),
+        sid=base64url.encode(entropy[32:]),
         subject=account.subject,
         auth_time=now,
         amr=amr,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -14,6 +13,7 @@ from codegrant.client.pending import PendingLogin, ProviderIdentity, with_url
 from codegrant.client.state import LoginState
 from codegrant.errors import MetadataRejected, UsageError
 from codegrant.flow import Flow, RandomBytes, ask
+from codegrant.jose import base64url
 from codegrant.messages.authorization import AuthorizationRequest
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.rules.metadata import VerifiedServer
@@ -138,7 +138,7 @@ def start_login(
     scope = scope_at(config, server.metadata, request.scope)
     openid = "openid" in scope
     _check_openid(server.metadata, openid=openid)
-    seed = Secret(_text((yield from ask(RandomBytes(32)))))
+    seed = Secret(base64url.encode((yield from ask(RandomBytes(32)))))
     login = PendingLogin(
         url="",
         state="",
@@ -153,7 +153,7 @@ def start_login(
         return_to=request.return_to,
     )
     if sealed_state is None:
-        state = _text((yield from ask(RandomBytes(32))))
+        state = base64url.encode((yield from ask(RandomBytes(32))))
     else:
         state = LoginState(
             login_id=login.login_id,
@@ -263,10 +263,6 @@ def _check_openid(metadata: ServerMetadata, *, openid: bool) -> None:
 
 def _claims_parameter(claims: Mapping[str, object] | None) -> str | None:
     return None if claims is None else json.dumps(claims, separators=(",", ":"))
-
-
-def _text(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _words(value: str | Sequence[str]) -> tuple[str, ...]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hmac
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import NamedTuple
 
 from codegrant.client.state_errors import seal_error
 from codegrant.errors import SealBroken
+from codegrant.jose import base64url
 from codegrant.sealing import KeyRing
 from codegrant.secret import Secret
 
@@ -86,12 +86,12 @@ class PendingLogin:
     @property
     def nonce(self) -> str:
         """The `nonce` of the authorization request: 43 base64url characters."""
-        return _text(_derive(self.seed, "nonce", 32))
+        return base64url.encode(_derive(self.seed, "nonce", 32))
 
     @property
     def code_verifier(self) -> Secret:
         """The PKCE verifier: 43 base64url characters, 256 bits. RFC 7636 §4.1."""
-        return Secret(_text(_derive(self.seed, "code verifier", 32)))
+        return Secret(base64url.encode(_derive(self.seed, "code verifier", 32)))
 
     @property
     def login_id(self) -> bytes:
@@ -165,8 +165,4 @@ def _derive(seed: Secret, label: str, length: int) -> bytes:
 
 
 def _raw(seed: Secret) -> bytes:
-    return urlsafe_b64decode(seed.reveal() + "=")
-
-
-def _text(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return base64url.decode(seed.reveal())

@@ -7,7 +7,6 @@ the other, and together they make the `PendingLogin` again.
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass, field
 
 from codegrant.client.pending import (
@@ -20,6 +19,7 @@ from codegrant.client.pending import (
 )
 from codegrant.client.state_errors import other_provider, seal_error, state_error
 from codegrant.errors import SealBroken, StateError
+from codegrant.jose import base64url
 from codegrant.sealing import KeyRing
 from codegrant.secret import Secret, digest_of, same_secret
 
@@ -140,7 +140,7 @@ def seal_cookie(login: PendingLogin, provider_name: str, key_ring: KeyRing) -> s
         raise ValueError(f"provider_name: at most {MAX_PROVIDER_NAME} bytes")
     max_age = _NO_MAX_AGE if login.max_age is None else min(login.max_age, _NO_MAX_AGE - 1)
     raw = (
-        urlsafe_b64decode(login.seed.reveal() + "=")
+        base64url.decode(login.seed.reveal())
         + login.provider.digest()
         + login.started_at.to_bytes(_TIME)
         + max_age.to_bytes(_MAX_AGE)
@@ -167,7 +167,7 @@ def open_cookie(value: str, key_ring: KeyRing) -> CookieLogin:
     )
     max_age = int.from_bytes(rest[_TIME : _TIME + _MAX_AGE])
     return CookieLogin(
-        seed=Secret(urlsafe_b64encode(seed).rstrip(b"=").decode()),
+        seed=Secret(base64url.encode(seed)),
         identity=identity,
         started_at=int.from_bytes(rest[:_TIME]),
         max_age=None if max_age == _NO_MAX_AGE else max_age,

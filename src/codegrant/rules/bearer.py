@@ -66,7 +66,7 @@ def read_bearer_token(request: Request) -> str:
     return token
 
 
-def challenge_for(error: OAuthError, *, realm: str = "") -> Challenge:
+def challenge_for(error: OAuthError) -> Challenge:
     """Return the challenge that goes with a refusal.
 
     An error without a code gives a challenge without one: the request had no credentials.
@@ -74,14 +74,11 @@ def challenge_for(error: OAuthError, *, realm: str = "") -> Challenge:
 
     Args:
         error: what the resource answers.
-        realm: a name for the protected space, or empty.
 
     RFC 6750 §3, §3.1: values keep to its characters, and nothing of the request is among
     them but what `error` has for everybody.
     """
     params: dict[str, str] = {}
-    if realm:
-        params["realm"] = clean_error_text(realm)
     if error.error:
         params["error"] = clean_error_text(error.error)
         if error.description:
@@ -93,18 +90,17 @@ def challenge_for(error: OAuthError, *, realm: str = "") -> Challenge:
     return Challenge("Bearer", params)
 
 
-def refuse_bearer(error: OAuthError, *, realm: str = "") -> Response:
+def refuse_bearer(error: OAuthError) -> Response:
     """Return the answer of a protected resource to a request that it refuses.
 
     Args:
         error: why; its fact `retry_after` (seconds) becomes a header.
-        realm: as `challenge_for`.
 
     RFC 6750 §3.
     """
     pairs = [("cache-control", "no-store")]
     if error.status < 500:
-        pairs.append(("www-authenticate", challenge_for(error, realm=realm).build()))
+        pairs.append(("www-authenticate", challenge_for(error).build()))
     retry_after = error.facts.get("retry_after")
     if retry_after is not None:
         pairs.append(("retry-after", str(retry_after)))

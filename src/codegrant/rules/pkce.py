@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64encode
 from hashlib import sha256
 
 from codegrant.errors import OAuthError
+from codegrant.jose import base64url
 
 __all__ = ["challenge_of", "check_challenge", "check_verifier_syntax"]
 
@@ -18,7 +18,7 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")
 
 def challenge_of(verifier: str) -> str:
     """Return the S256 challenge of `verifier`: 43 base64url characters. RFC 7636 §4.2."""
-    return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    return base64url.encode(sha256(verifier.encode()).digest())
 
 
 def check_challenge(code_challenge: str, method: str | None) -> None:

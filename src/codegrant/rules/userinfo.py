@@ -16,8 +16,7 @@ __all__ = ["judge_userinfo_response"]
 def judge_userinfo_response(
     response: Response,
     *,
-    expected_subject: str | None,
-    allow_no_subject: bool = False,
+    expected_subject: str,
     endpoint: str = "",
     secrets: Collection[Secret] = (),
 ) -> UserInfoResponse:
@@ -25,9 +24,7 @@ def judge_userinfo_response(
 
     Args:
         response: of a userinfo endpoint.
-        expected_subject: `sub` of the ID token; None when the login had no ID token.
-        allow_no_subject: for plain OAuth 2, where an answer may be without `sub`; only
-            together with an `expected_subject` of None.
+        expected_subject: `sub` of the ID token.
         endpoint: the URL, for the errors.
         secrets: what the request held; no error repeats one.
 
@@ -64,9 +61,9 @@ def judge_userinfo_response(
         raise rejected(
             f"the userinfo response is malformed: {error.message}", "malformed_userinfo"
         ) from None
-    if not userinfo.sub and not (allow_no_subject and expected_subject is None):
+    if not userinfo.sub:
         raise rejected("sub: the userinfo response has none", "sub_missing")
-    if expected_subject is not None and not same_secret(userinfo.sub, expected_subject):
+    if not same_secret(userinfo.sub, expected_subject):
         raise rejected(
             "sub: the userinfo response is about somebody else than the ID token",
             "sub_mismatch",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from codegrant.errors import CodegrantError, OAuthError
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.http import Request, Response
+from codegrant.jose import base64url
 from codegrant.messages.parameters import Parameters
 from codegrant.secret import digest_of
 from codegrant.server.answers import AtPage, AtRedirect, as_oauth_error, redirect, render_error
@@ -20,7 +21,7 @@ from codegrant.server.authorization_request import (
     judge_request,
     resolve_target,
 )
-from codegrant.server.codes import issue_code, random_text
+from codegrant.server.codes import issue_code
 from codegrant.server.effects import Emit, SaveTransaction
 from codegrant.server.events import Event, brief
 from codegrant.server.forms import parse_form, parse_query
@@ -90,7 +91,7 @@ def _start_transaction(
     now: int,
 ) -> Flow[Response]:
     """Store the request and send the browser to a page; its address carries the id alone."""
-    transaction_id = random_text((yield from ask(RandomBytes(32))))
+    transaction_id = base64url.encode((yield from ask(RandomBytes(32))))
     transaction = Transaction(
         digest=digest_of(transaction_id),
         client_id=checked.client.client_id,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from codegrant.errors import OAuthError
 from codegrant.flow import Flow, RandomBytes, ask
+from codegrant.jose import base64url
 from codegrant.rules.redirect_uri import add_to_query
 from codegrant.rules.scope import format_scope
 from codegrant.secret import digest_of
@@ -20,7 +20,7 @@ from codegrant.server.records import CodeRecord, GrantRecord
 if TYPE_CHECKING:
     from codegrant.server.server import AuthorizationServer
 
-__all__ = ["issue_code", "random_text", "transaction_ended"]
+__all__ = ["issue_code", "transaction_ended"]
 
 
 def transaction_ended() -> OAuthError:
@@ -30,11 +30,6 @@ def transaction_ended() -> OAuthError:
         "this sign-in has expired or is finished; start again at the application",
         redirectable=False,
     )
-
-
-def random_text(data: bytes) -> str:
-    """Return random bytes as unpadded base64url."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def issue_code(
@@ -59,7 +54,7 @@ def issue_code(
     RFC 6749 §4.1.2; RFC 9207 §2.
     """
     entropy = yield from ask(RandomBytes(48))
-    code, grant_id = random_text(entropy[:32]), random_text(entropy[32:])
+    code, grant_id = base64url.encode(entropy[:32]), base64url.encode(entropy[32:])
     client, request = checked.client, checked.request
     grant = GrantRecord(
         grant_id=grant_id,

@@ -10,7 +10,6 @@ with `approve` or `refuse`. A form for which these raise may have been sent twic
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 from codegrant.errors import OAuthError
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.http import Request, Response, find_cookies
+from codegrant.jose import base64url
 from codegrant.sealing import KeyRing, SealBroken
 from codegrant.secret import digest_of, same_secret
 from codegrant.server.answers import AtRedirect, redirect, render_error
@@ -103,7 +103,7 @@ class BoundTransaction:
     def csrf(self, page: str, subject: str = "") -> str:
         """Return the value of the hidden field `csrf` for a page and the person who sees it."""
         text = f"{page}\0{subject}".encode()
-        return urlsafe_b64encode(hmac.digest(self.csrf_key, text, sha256)).rstrip(b"=").decode()
+        return base64url.encode(hmac.digest(self.csrf_key, text, sha256))
 
     def check_csrf(self, presented: str | None, page: str, subject: str = "") -> None:
         """Check the hidden field of a posted form.

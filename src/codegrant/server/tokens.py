@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from codegrant.flow import Flow, RandomBytes, ask
-from codegrant.jose import half_hash, sign_jwt
+from codegrant.jose import base64url, half_hash, sign_jwt
 from codegrant.messages.json import JsonValue
 from codegrant.rules.scope import format_scope
 from codegrant.secret import digest_of
 from codegrant.server.claims import claims_of, parse_claims
-from codegrant.server.codes import random_text
 from codegrant.server.effects import CodeRedeemed, FindResource, SaveAccessToken
 from codegrant.server.keys import SIGNING_ALGORITHMS
 from codegrant.server.policy import AccessFormat, SigningAlgorithm
@@ -40,7 +39,7 @@ def mint_access_token(
     policy = server.policy
     expires_at = now + policy.access_token_lifetime
     if (yield from _access_format(server, grant.audience)) == "opaque":
-        token = random_text((yield from ask(RandomBytes(32))))
+        token = base64url.encode((yield from ask(RandomBytes(32))))
         record = AccessTokenRecord(
             digest=digest_of(token),
             grant_id=grant.grant_id,
@@ -54,7 +53,7 @@ def mint_access_token(
         )
         return token if (yield from ask(SaveAccessToken(record))) else None
     key = yield from server.keys.signer(policy.access_alg, now)
-    jti = random_text((yield from ask(RandomBytes(16))))
+    jti = base64url.encode((yield from ask(RandomBytes(16))))
     claims: dict[str, JsonValue] = {
         "iss": policy.issuer,
         "sub": grant.subject,

@@ -6,7 +6,6 @@ Whatever happens, the person gets a page or a way on.
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -32,6 +31,7 @@ from codegrant.client.state_errors import other_provider, state_error
 from codegrant.errors import CallbackRejected, CodegrantError, MessageError, StateError
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.http import Request, Response, find_cookies
+from codegrant.jose import base64url
 from codegrant.messages.parameters import Parameters
 from codegrant.sealing import KeyRing, SealBroken
 from codegrant.secret import Secret, digest_of
@@ -194,7 +194,7 @@ class LoginCallback:
         except CodegrantError:
             yield from ask(FinishCallback(login_digest=digest, sealed_answer="", answer_until=now))
             raise
-        session_id = _text((yield from ask(RandomBytes(32))))
+        session_id = base64url.encode((yield from ask(RandomBytes(32))))
         location = login.return_to or self._addresses.home(request)
         signed_in = SignedIn(provider=name, tokens=tokens, login_id=login.login_id)
         yield from ask(
@@ -241,7 +241,3 @@ def _open_answer(sealed: str, seed: Secret) -> tuple[str, str] | None:
         return None
     session_id, location = json.loads(raw)
     return session_id, location
-
-
-def _text(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -240,13 +240,6 @@ def test_a_long_scope_is_not_cut() -> None:
     assert challenge_for(error).params["scope"] == scope
 
 
-def test_the_realm_comes_first_and_keeps_to_the_characters_of_a_challenge() -> None:
-    error = OAuthError("invalid_token", status=401)
-    assert challenge_for(error, realm='the "API"').build() == (
-        'Bearer realm="the \'API\'", error="invalid_token"'
-    )
-
-
 def test_a_server_that_cannot_tell_sends_no_challenge() -> None:
     error = OAuthError("temporarily_unavailable", "later", status=503, facts={"retry_after": 7})
     answer = refuse_bearer(error)
