@@ -26,6 +26,8 @@ def _node() -> str:
     return node if int(version.lstrip("v").partition(".")[0]) >= 20 else ""
 
 
+pytest_plugins = ["tests.support.leak_watch"]
+
 # Each answers with what a test needs to use the service: a path or a URL; empty when absent.
 FIND: Mapping[str, Callable[[], str]] = {
     "chromium": cache(_chromium),

@@ -53,7 +53,8 @@ class CodegrantError(Exception):
         message: one lower-case line that says what is wrong and names the parameter.
         code: a stable snake_case string, for programs and for the documentation.
         stage: where in the flow: `configuration`, `discovery`, `authorize`, `callback`,
-            `token`, `id_token`, `access_token`, `userinfo`, `api`, `store`, or empty.
+            `token`, `id_token`, `access_token`, `refresh`, `revoke`, `userinfo`, `api`,
+            `store`, or empty.
         hint: one line with the likely cause and its fix, or empty.
         facts: further plain values (endpoint, expected, got, now …), never a secret.
     """
@@ -254,9 +255,10 @@ class StoreError(CodegrantError):
     """Persistence failed. Our server answers `server_error` and nothing more.
 
     `code` is `store_busy` (worth a retry), `store_full`, `store_readonly`, `store_newer`,
+    `store_exposed`,
     `store_older`, `store_not_a_database`, `store_damaged`, `store_missing_folder`,
-    `store_missing_file`, `store_unreadable`, `store_key`, `store_issuer`, `store_closed` or
-    `store_failed`.
+    `store_missing_file`, `store_unreadable`, `store_key`, `store_issuer`, `store_closed`,
+    `store_write_failed` or `store_failed`.
     """
 
     default_code = "store_failed"

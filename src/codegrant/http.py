@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias, cast
 
 from codegrant.errors import MessageError
@@ -30,7 +31,7 @@ HeaderPairs: TypeAlias = Iterable[tuple[str, str]]
 # field-name = token; of a value, NUL, CR and LF are dangerous and nothing above Latin-1 can
 # be sent. RFC 9110 §5.1, §5.5.
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
-_NO_VALUE = re.compile(r"[\0\r\n]|[^\0-\xff]")
+_NO_VALUE = re.compile(r"[^\x01-\x09\x0b\x0c\x0e-\xff]")
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 _LOOPBACK = re.compile(rf"localhost|127(?:\.{_OCTET}){{3}}|::1|\[::1\]", re.ASCII | re.IGNORECASE)
@@ -45,22 +46,23 @@ class Headers:
         items: HeaderPairs = (
             cast("Mapping[str, str]", pairs).items() if isinstance(pairs, Mapping) else pairs
         )
-        self._pairs = tuple((name.lower(), value) for name, value in items)
-        for name, value in self._pairs:
-            if not _NAME.fullmatch(name):
-                raise MessageError(f"header {name!r}: not a field name")
-            if _NO_VALUE.search(value):
-                raise MessageError(f"header {name!r}: the value has a character no field may have")
+        self._pairs = tuple([(_field_name(name), value) for name, value in items])
+        if _NO_VALUE.search("".join([value for _, value in self._pairs])):
+            name = next(name for name, value in self._pairs if _NO_VALUE.search(value))
+            raise MessageError(f"header {name!r}: the value has a character no field may have")
 
     def get(self, name: str, default: str = "") -> str:
         """Return the first value of `name`, or `default`."""
         wanted = name.lower()
-        return next((value for key, value in self._pairs if key == wanted), default)
+        for key, value in self._pairs:
+            if key == wanted:
+                return value
+        return default
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """Return every value of `name`, in order."""
         wanted = name.lower()
-        return tuple(value for key, value in self._pairs if key == wanted)
+        return tuple([value for key, value in self._pairs if key == wanted])
 
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Return all fields in order, names in lower case."""
@@ -77,6 +79,15 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({', '.join(key for key, _ in self._pairs)})"
+
+
+@lru_cache(maxsize=256)  # few names are in use, each in many messages
+def _field_name(name: str) -> str:
+    """Return the name of a field in lower case."""
+    lower = name.lower()
+    if not _NAME.fullmatch(lower):
+        raise MessageError(f"header {lower!r}: not a field name")
+    return lower
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

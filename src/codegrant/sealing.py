@@ -24,8 +24,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from codegrant.errors import ConfigurationError, SealBroken
+from codegrant.secret import Secret
 
-__all__ = ["KeyRing", "SealBroken", "derive"]
+__all__ = ["KeyRing", "SealBroken", "derive", "open_with", "seal_with"]
 
 _VERSION = b"\x01"
 _NONCE = 12
@@ -118,6 +119,31 @@ class KeyRing:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a KeyRing does not pickle: make it again from its setting")
+
+
+def seal_with(secret: Secret, purpose: str, data: bytes) -> str:
+    """Return `data` sealed so that only a holder of `secret` opens it, as base64url text.
+
+    Args:
+        secret: of at least 128 random bits, e.g. a token. Nothing of it is in the text.
+    """
+    nonce = os.urandom(_NONCE)
+    body = AESGCM(derive(secret.reveal().encode(), purpose)).encrypt(nonce, data, _VERSION)
+    return urlsafe_b64encode(_VERSION + nonce + body).rstrip(b"=").decode()
+
+
+def open_with(secret: Secret, purpose: str, sealed: str) -> bytes:
+    """Return what `seal_with` sealed.
+
+    Raises:
+        SealBroken: the text was altered, or made with another secret or purpose.
+    """
+    raw = _decode(sealed)
+    nonce, body = raw[1 : 1 + _NONCE], raw[1 + _NONCE :]
+    try:
+        return AESGCM(derive(secret.reveal().encode(), purpose)).decrypt(nonce, body, raw[:1])
+    except (InvalidTag, ValueError):
+        raise SealBroken("the sealed text was altered or made with another secret") from None
 
 
 def _master(key: str) -> bytes:

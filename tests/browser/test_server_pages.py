@@ -11,6 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import NewContext
+from tests.browser.looks import has_focus_ring, is_dark, log_in, overflow
 from tests.support.callback_site import CallbackSite
 from tests.support.relying_party import RelyingParty, administer, read_callback, register
 from tests.support.serving import Serving
@@ -57,12 +58,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             redirect_uri=site.redirect_uri,
         )
         yield World(server, site, web, native)
-
-
-def log_in(page: Page, username: str = "alice", password: str = "wonderland") -> None:
-    page.get_by_label("Username").fill(username)
-    page.get_by_label("Password").fill(password)
-    page.get_by_role("button", name="Sign in").click()
 
 
 def arrived(page: Page, world: World) -> dict[str, str]:
@@ -162,15 +157,6 @@ def test_the_keyboard_alone_is_enough(world: World, new_context: NewContext) -> 
     assert world.native.token(callback["code"]).status == 200
 
 
-def has_focus_ring(page: Page) -> bool:
-    """Return whether what has the focus shows it."""
-    style: list[str] = page.evaluate(
-        "() => { const s = getComputedStyle(document.activeElement);"
-        " return [s.outlineStyle, s.outlineWidth]; }"
-    )
-    return style[0] == "solid" and float(style[1].removesuffix("px")) >= 2
-
-
 def test_another_account_can_be_used(world: World, new_context: NewContext) -> None:
     page = new_context().new_page()
     page.goto(world.native.authorize_url())
@@ -184,7 +170,7 @@ def test_another_account_can_be_used(world: World, new_context: NewContext) -> N
 
 PAGES = (
     *("login", "wrong password", "too many", "consent", "consent of a native client"),
-    *("account", "logout", "signed out", "no account", "bad request", "ended", "no such page"),
+    *("account", "logout", "signed out", "account login", "bad request", "ended", "no such page"),
 )
 
 
@@ -214,7 +200,8 @@ def visit(page: Page, world: World, suffix: str) -> Iterator[str]:
     expect(page.locator("h1")).to_have_text("You are signed out")
     yield "signed out"
     page.goto(f"{world.server.issuer}/account")
-    yield "no account"
+    expect(page.locator("main")).to_contain_text("to see your account")
+    yield "account login"
     page.goto(world.web.authorize_url(redirect_uri="https://evil.example/"))
     expect(page.locator("#error-code")).to_have_text("invalid_request")
     yield "bad request"
@@ -248,24 +235,6 @@ def test_every_page_is_accessible_and_fits(
             faults.append(f"{name}: not {scheme}")
     assert not faults, "\n".join(faults)
     assert tuple(shown) == PAGES
-
-
-def overflow(page: Page) -> int:
-    """Return how far the page could be scrolled sideways."""
-    width: int = page.evaluate(
-        "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    )
-    return width
-
-
-def is_dark(page: Page) -> bool:
-    """Return whether the ground is darker than the text."""
-    ground, text = page.evaluate(
-        """() => ['backgroundColor', 'color'].map(name =>
-            getComputedStyle(document.body)[name].match(/\\d+/g).slice(0, 3)
-                .reduce((sum, part) => sum + Number(part), 0))"""
-    )
-    return bool(ground < text)
 
 
 def test_a_narrow_window_with_large_text_needs_no_sideways_scrolling(

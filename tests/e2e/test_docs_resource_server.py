@@ -10,7 +10,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from codegrant import Client
+from codegrant import Client, OAuthError
 from codegrant.resource import AsyncResourceServer, ResourceServer
 from tests.support.documents import DOCUMENTS, example, read_examples
 from tests.support.person import Person
@@ -21,18 +21,24 @@ REDIRECT_URI = "https://app.example/callback"
 
 
 @pytest.fixture(scope="module")
-def tokens(shared_server: Serving) -> Iterator[Callable[[str], str]]:
-    """Return a function from a scope to an access token; the document's commands were run."""
+def secrets(shared_server: Serving) -> Mapping[str, str]:
+    """Return the secrets of API and application; the document's commands were run."""
     commands = read_examples(DOCUMENT)[0]
     assert commands.language == "sh"
-    added = [
+    api, app = (
         shared_server.run(*shlex.split(line)[1:]).json
         for line in commands.text.replace("\\\n", " ").splitlines()
-    ]
+    )
+    return {"api": api["client_secret"], "app": app["client_secret"]}
+
+
+@pytest.fixture(scope="module")
+def tokens(shared_server: Serving, secrets: Mapping[str, str]) -> Iterator[Callable[[str], str]]:
+    """Return a function from a scope to an access token."""
     client = Client(
         shared_server.issuer,
         client_id="app",
-        client_secret=added[-1]["client_secret"],
+        client_secret=secrets["app"],
         redirect_uri=REDIRECT_URI,
     )
     person = Person(shared_server.issuer)
@@ -131,3 +137,18 @@ def test_without_an_adapter_the_answer_is_told_as_well(
     assert capsys.readouterr().out.startswith("401 Bearer")
     assert names["who_calls"](tokens("openid profile")).startswith("person-")
     assert names["who_calls"](tokens("openid orders")).startswith("403 Bearer")
+
+
+@pytest.mark.requirement("RS-INT-01")
+def test_an_api_asks_about_what_is_no_jwt(
+    shared_server: Serving,
+    tokens: Callable[[str], str],
+    secrets: Mapping[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("API_SECRET", secrets["api"])
+    server = run_example("asking_api.py", shared_server.issuer)["server"]
+    assert server.verify(tokens("openid profile"), ["profile"]).client_id == "app"
+    with pytest.raises(OAuthError) as refused:
+        server.verify("not-a-token")
+    assert refused.value.facts["code"] == "token_inactive", "the issuer was asked"

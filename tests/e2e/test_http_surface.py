@@ -19,6 +19,8 @@ ENDPOINTS = (
     "/authorize",
     "/token",
     "/userinfo",
+    "/revoke",
+    "/introspect",
     "/jwks",
     *METADATA,
     "/login",
@@ -185,6 +187,29 @@ def test_a_nasty_value_in_a_token_request(app: RelyingParty, browser: Browser, v
     assert app.token(code).status == 200
 
 
+@pytest.mark.requirement("CO-HTTP-04", "CO-HTTP-05")
+@pytest.mark.parametrize("value", NASTY)
+def test_a_nasty_value_where_tokens_are_asked_about_or_end(
+    app: RelyingParty, browser: Browser, value: str
+) -> None:
+    token = app.log_in(browser).json["access_token"]
+    header = ("authorization", app.authentication()["authorization"])
+    for path in ("/introspect", "/revoke"):
+        for name in ("token", "token_type_hint", "client_id", "client_assertion", "unknown"):
+            # The token itself is kept for the end.
+            rest = [("token", "x" * 43)] if name != "token" else []
+            body = urlencode([*rest, (name, value)]).encode()
+            answer = send_raw(app.issuer, "POST", path, [FORM, header], body)
+            assert is_sound(answer)
+            assert answer.status in {200, 400, 401}
+            assert not answer.all("x-injected")
+            assert answer.header("cache-control") == "no-store"
+    assert app.introspect(token).json["active"] is True
+    assert app.revoke(token, token_type_hint=value.replace("\0", "")).status in {200, 400}
+    assert app.revoke(token).status == 200
+    assert app.introspect(token).json == {"active": False}
+
+
 @pytest.mark.requirement("CO-HTTP-05")
 @pytest.mark.parametrize("value", NASTY)
 def test_a_nasty_value_in_a_form_of_a_page(
@@ -234,7 +259,8 @@ _names = st.sampled_from(
     [
         *("client_id", "redirect_uri", "response_type", "scope", "state", "nonce", "code", "code"),
         *("code_challenge", "code_challenge_method", "grant_type", "code_verifier", "transaction"),
-        *("csrf", "username", "decision", "client_secret", "access_token", *MORE_PARAMETERS),
+        *("csrf", "username", "decision", "client_secret", "access_token", "token"),
+        *("token_type_hint", "refresh_token", *MORE_PARAMETERS),
     ]
 )
 _pairs = st.lists(st.tuples(st.one_of(_names, _values), _values), max_size=8)

@@ -22,7 +22,7 @@ LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (INFO|WARNING|ERROR|CRITICAL
 @pytest.fixture(scope="module")
 def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     """A server without rate limits: nobody is who they say."""
-    environment = {"CODEGRANT_LIMITS_ENABLED": "false"}
+    environment = {"CODEGRANT_LIMITS_ENABLED": "false", "CODEGRANT_LOG_LEVEL": "info"}
     folder = tmp_path_factory.mktemp("server")
     with Serving(folder, environment=environment).start() as running:
         running.add_user()

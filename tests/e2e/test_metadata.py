@@ -221,6 +221,25 @@ def test_each_advertised_authentication_method_works_and_no_other(serving: Servi
         assert error.startswith("auth-method: ")
 
 
+@pytest.mark.requirement("AS-META-08", "AS-META-09", "AS-CA-01")
+@pytest.mark.parametrize("endpoint", ["revocation_endpoint", "introspection_endpoint"])
+def test_each_method_works_at_the_endpoints_that_name_it(serving: Serving, endpoint: str) -> None:
+    document = read(openid_url(serving.issuer))
+    url, advertised = document[endpoint], document[f"{endpoint}_auth_methods_supported"]
+    for method in ("client_secret_basic", "client_secret_post", "none"):
+        party = register(serving, f"{endpoint}-{method}", "--skip-consent", "--auth-method", method)
+        token = party.log_in().json["access_token"]
+        ask = party.revoke if endpoint.startswith("revocation") else party.introspect
+        answer = ask(token)
+        assert (answer.status == 200) == (method in advertised)
+        if method not in advertised:
+            assert (answer.status, answer.error) == (401, "invalid_client")
+        without = send_form(url, [("token", token)])
+        assert (without.status, without.error) == (401, "invalid_client")
+    assert send("POST", url).status == 400
+    assert send("GET", url).status == 405
+
+
 @pytest.mark.requirement("AS-META-08")
 @pytest.mark.parametrize("kind", ["client_secret_jwt", "private_key_jwt"])
 def test_a_client_assertion_is_no_authentication_here(
@@ -359,7 +378,13 @@ PREFLIGHT = {
 
 
 @pytest.mark.requirement("AS-META-12")
-@pytest.mark.parametrize("name", ["metadata", "jwks_uri", "token_endpoint", "userinfo_endpoint"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("metadata", "jwks_uri"),
+        *("token_endpoint", "userinfo_endpoint", "revocation_endpoint"),
+    ],
+)
 def test_what_programs_call_other_origins_may_call(serving: Serving, name: str) -> None:
     document = read(openid_url(serving.issuer))
     url = document.get(name, openid_url(serving.issuer))
@@ -372,6 +397,20 @@ def test_what_programs_call_other_origins_may_call(serving: Serving, name: str) 
     assert method in preflight.headers["access-control-allow-methods"]
     answer = send(method, url, headers={"origin": "https://spa.example"})
     assert answer.headers["access-control-allow-origin"] == "*"
+
+
+@pytest.mark.requirement("AS-META-12")
+def test_introspection_needs_a_secret_and_no_page_of_another_origin(serving: Serving) -> None:
+    url = read(openid_url(serving.issuer))["introspection_endpoint"]
+    preflight = send("OPTIONS", url, headers=PREFLIGHT)
+    assert (preflight.status, cors(preflight)) == (405, [])
+    party = register(serving, "introspecting", "--skip-consent")
+    token = party.log_in().json["access_token"]
+    origin = {"origin": "https://spa.example"}
+    good = {**origin, **party.authentication()}
+    answers = [send_form(url, [("token", token)], headers) for headers in (good, origin)]
+    assert [answer.status for answer in answers] == [200, 401]
+    assert [cors(answer) for answer in answers] == [[], []]
 
 
 @pytest.mark.requirement("AS-META-12")

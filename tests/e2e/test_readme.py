@@ -15,7 +15,7 @@ from codegrant import Client
 from tests.support.browser import Browser
 from tests.support.documents import example, shell_lines
 from tests.support.person import Person
-from tests.support.program import FlaskProgram, run_program
+from tests.support.program import WebProgram, run_program
 from tests.support.relying_party import free_port, send
 from tests.support.serving import Serving, clean_environment
 
@@ -55,10 +55,10 @@ class Newcomer:
         assert done.returncode == 0, f"{line}: {done.stderr}"
         return done.stdout
 
-    def run(self, name: str) -> FlaskProgram:
+    def run(self, name: str) -> WebProgram:
         """Return the running Flask program that README calls `name`."""
         source = example(name).write(self.folder)
-        return FlaskProgram(source, self.folder, self.port, self.settings)
+        return WebProgram.flask(source, self.folder, self.port, self.settings)
 
     @property
     def settings(self) -> Mapping[str, str]:

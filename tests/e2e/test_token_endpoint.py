@@ -160,7 +160,7 @@ def test_any_other_refusal_is_no_challenge(app: RelyingParty, code: str) -> None
         pytest.param(None, "invalid_request", id="missing"),
         pytest.param("", "invalid_request", id="empty"),
         pytest.param("password", "unsupported_grant_type", id="password"),
-        pytest.param("client_credentials", "unsupported_grant_type", id="client credentials"),
+        pytest.param("client_credentials", "unauthorized_client", id="client credentials"),
         pytest.param("implicit", "unsupported_grant_type", id="implicit"),
         pytest.param("AUTHORIZATION_CODE", "unsupported_grant_type", id="upper case"),
         pytest.param("authorization_code ", "unsupported_grant_type", id="a space more"),

@@ -11,7 +11,7 @@ import pytest
 from itsdangerous import URLSafeTimedSerializer, want_bytes
 
 from tests.support.browser import Browser, Page
-from tests.support.program import FlaskProgram
+from tests.support.program import WebProgram
 from tests.support.relying_party import free_port
 from tests.support.serving import Serving
 
@@ -31,7 +31,7 @@ STEPS = [
 @pytest.fixture(scope="module")
 def tutorial(
     shared_server: Serving, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[FlaskProgram]:
+) -> Iterator[WebProgram]:
     """Return the running tutorial, registered at a running server."""
     port = free_port()
     redirect_uri = f"http://127.0.0.1:{port}/callback"
@@ -44,12 +44,12 @@ def tutorial(
         "SECRET_KEY": "the tutorial's own secret of 32 and more characters",
     }
     folder = tmp_path_factory.mktemp("tutorial")
-    with FlaskProgram(SOURCE, folder, port, environment) as running:
+    with WebProgram.flask(SOURCE, folder, port, environment) as running:
         yield running
 
 
 @pytest.fixture
-def browser(tutorial: FlaskProgram, shared_server: Serving) -> Browser:
+def browser(tutorial: WebProgram, shared_server: Serving) -> Browser:
     return Browser(tutorial.origin, shared_server.issuer)
 
 
@@ -61,7 +61,7 @@ def person(shared_server: Serving, request: pytest.FixtureRequest) -> str:
     return name
 
 
-def log_in(browser: Browser, tutorial: FlaskProgram, person: str, button: str) -> Page:
+def log_in(browser: Browser, tutorial: WebProgram, person: str, button: str) -> Page:
     """Log in from the home page, press `button`, and return the page at the end."""
     assert 'href="/login"' in browser.get(f"{tutorial.origin}/").text
     page = browser.get(f"{tutorial.origin}/login")
@@ -78,7 +78,7 @@ def test_each_step_stands_under_a_comment_with_its_name() -> None:
 
 
 def test_a_person_logs_in_and_sees_what_the_api_says(
-    tutorial: FlaskProgram, browser: Browser, person: str
+    tutorial: WebProgram, browser: Browser, person: str
 ) -> None:
     page = log_in(browser, tutorial, person, "consent-allow")
     assert page.url == f"{tutorial.origin}/profile"
@@ -86,7 +86,7 @@ def test_a_person_logs_in_and_sees_what_the_api_says(
 
 
 def test_nothing_in_the_browser_or_in_the_log_is_a_token(
-    tutorial: FlaskProgram, browser: Browser, person: str
+    tutorial: WebProgram, browser: Browser, person: str
 ) -> None:
     log_in(browser, tutorial, person, "consent-allow")
     (session,) = (jar["session"] for jar in browser.cookies.values() if "session" in jar)
@@ -99,7 +99,7 @@ def test_nothing_in_the_browser_or_in_the_log_is_a_token(
 
 
 def test_a_refusal_is_explained_and_can_be_tried_again(
-    tutorial: FlaskProgram, browser: Browser, person: str
+    tutorial: WebProgram, browser: Browser, person: str
 ) -> None:
     page = log_in(browser, tutorial, person, "consent-deny")
     assert (page.status, page.text_of("error-code")) == (400, "access_denied")
@@ -108,7 +108,7 @@ def test_a_refusal_is_explained_and_can_be_tried_again(
 
 
 def test_a_callback_counts_once_and_only_in_its_own_browser(
-    tutorial: FlaskProgram, browser: Browser, person: str
+    tutorial: WebProgram, browser: Browser, person: str
 ) -> None:
     browser.within.discard(tutorial.origin)
     page = browser.allow(browser.log_in(browser.get(f"{tutorial.origin}/login"), person))
@@ -120,7 +120,7 @@ def test_a_callback_counts_once_and_only_in_its_own_browser(
 
 
 def test_a_callback_of_another_tab_does_not_spoil_the_login(
-    tutorial: FlaskProgram, browser: Browser, person: str
+    tutorial: WebProgram, browser: Browser, person: str
 ) -> None:
     older = browser.log_in(browser.get(f"{tutorial.origin}/login"), person)
     newer = browser.get(f"{tutorial.origin}/login")
@@ -140,7 +140,7 @@ def test_a_callback_of_another_tab_does_not_spoil_the_login(
     ],
 )
 def test_a_callback_of_nobodys_is_refused(
-    tutorial: FlaskProgram, browser: Browser, query: str, code: str
+    tutorial: WebProgram, browser: Browser, query: str, code: str
 ) -> None:
     browser.get(f"{tutorial.origin}/login")
     page = browser.get(f"{tutorial.origin}/callback{query}")
@@ -148,5 +148,5 @@ def test_a_callback_of_nobodys_is_refused(
     assert browser.get(f"{tutorial.origin}/callback{query}").status == 400
 
 
-def test_the_profile_of_nobody_leads_to_the_login(tutorial: FlaskProgram, browser: Browser) -> None:
+def test_the_profile_of_nobody_leads_to_the_login(tutorial: WebProgram, browser: Browser) -> None:
     assert browser.get(f"{tutorial.origin}/profile").has("login-submit")

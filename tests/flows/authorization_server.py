@@ -225,8 +225,15 @@ class MemoryStore:
         found = self.access_tokens.get(effect.digest)
         return found if found is not None and effect.now < found.expires_at else None
 
-    def on_find_denied(self, effect: effects.FindDenied) -> bool:
-        return effect.jti in self.denied
+    def on_find_standing(self, effect: effects.FindStanding) -> effects.Standing:
+        client = self.clients.get(effect.client_id)
+        return effects.Standing(
+            denied=effect.jti in self.denied,
+            client_enabled=client is not None
+            and client.enabled
+            and (effect.grant_id != "" or client.created_at <= effect.issued_at),
+            grant=self.grants.get(effect.grant_id),
+        )
 
     def on_load_keys(self, effect: effects.LoadKeys) -> tuple[KeyRecord, ...]:
         return tuple(
@@ -265,6 +272,10 @@ class MemoryStore:
             min((failure[3] for failure in of_source), default=0),
         )
 
+    def on_find_caller(self, effect: effects.FindCaller) -> effects.FoundCaller:
+        known = self.clients.get(effect.caller_id)
+        return effects.FoundCaller(known, self.on_count_failures(effect.count))
+
     def on_save_failure(self, effect: effects.SaveFailure) -> None:
         self.failures.append((effect.kind, effect.account, effect.source, effect.at))
 
@@ -278,7 +289,7 @@ class Bench:
     Attributes:
         perform: carries out one effect; the store's, unless a test puts another in.
         authentication: who is logged in in the browser; None for nobody.
-        consents: remembered scope by (subject, client id).
+        consents: remembered scope by (subject, client id), whatever the audience.
         people: by subject.
     """
 
@@ -307,7 +318,12 @@ class Bench:
         yield from ()
         return self.authentication
 
-    def _find_consent(self, subject: str, client_id: str) -> Flow[frozenset[str] | None]:
+    def _find_consent(
+        self,
+        subject: str,
+        client_id: str,
+        audience: str,
+    ) -> Flow[frozenset[str] | None]:
         yield from ()
         return self.consents.get((subject, client_id))
 

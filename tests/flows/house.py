@@ -5,10 +5,12 @@ Everything is what `codegrant serve` runs but for the sockets: `Site`, SQLite, A
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -30,8 +32,11 @@ from tests.flows.authorization_server import (
     KEY_RING,
     NOW,
     SECRET,
+    VERIFIER,
     authorization_parameters,
+    basic,
 )
+from tests.support.leak_watch import WATCH
 
 FORM_TYPE = ("content-type", "application/x-www-form-urlencoded")
 PASSWORDS = {"alice": "wonderland", "bob": "a builder's password"}
@@ -83,10 +88,16 @@ def account(username: str, **changes: Any) -> Account:
 class House:
     """One issuer, its database, its people; `events` and `effects` keep what went by."""
 
-    def __init__(self, issuer: str = "https://issuer.test", **settings: Any) -> None:
+    def __init__(
+        self,
+        issuer: str = "https://issuer.test",
+        *,
+        database: str | Path = ":memory:",
+        **settings: Any,
+    ) -> None:
         self.policy = Policy(issuer=issuer, **settings)
         self.site = Site.build(self.policy, KEY_RING)
-        self.store = SqliteStore.open(":memory:")
+        self.store = SqliteStore.open(database)
         self.hasher = PasswordHasher()
         self.events: list[Event] = []
         self.effects: list[Effect[Any]] = []
@@ -121,7 +132,43 @@ class House:
     def respond(self, request: Request) -> Response:
         """Return the answer to a request."""
         answer: Response = self.run(self.site.respond(request, self.now))
+        if answer.headers.get("content-type").startswith("text/html"):
+            WATCH.show_page(request.path, answer.body)
         return answer
+
+    def redeem(self, code: str, client_id: str = "a", redirect_uri: str = CALLBACK) -> Response:
+        """Return the token endpoint's answer to a client that presents `code`."""
+        form = {
+            "grant_type": "authorization_code",
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": VERIFIER,
+        }
+        return self._ask("POST", "token", [basic(client_id, SECRET), FORM_TYPE], urlencode(form))
+
+    def access_token(self, code: str, client_id: str = "a", redirect_uri: str = CALLBACK) -> str:
+        """Return the access token that `code` is good for."""
+        answer = self.redeem(code, client_id, redirect_uri)
+        assert answer.status == 200, answer.body
+        return str(json.loads(answer.body)["access_token"])
+
+    def userinfo(self, access_token: str) -> int:
+        """Return the status of the userinfo endpoint."""
+        return self._ask("GET", "userinfo", [("authorization", f"Bearer {access_token}")]).status
+
+    def _ask(
+        self, method: str, name: str, headers: list[tuple[str, str]], body: str = ""
+    ) -> Response:
+        return self.respond(
+            Request(
+                method=method,
+                url=self.policy.endpoint(name),
+                path=f"{self.policy.path}/{name}",
+                headers=Headers(headers),
+                body=body.encode(),
+                peer="203.0.113.5",
+            )
+        )
 
     def change_account(self, username: str, **changes: Any) -> None:
         """Change a person as an operator would."""
@@ -150,6 +197,15 @@ class House:
 
 
 @dataclass
+class FormPart:
+    """One form: where it goes, its fields as found, its buttons by id."""
+
+    action: str
+    inputs: dict[str, str] = field(default_factory=dict[str, str])
+    buttons: set[str] = field(default_factory=set[str])
+
+
+@dataclass
 class Page:
     """What a browser makes of an answer: its forms, its elements by id."""
 
@@ -159,11 +215,18 @@ class Page:
     text: str
     title: str = ""
     forms: list[dict[str, str]] = field(default_factory=list[dict[str, str]])
+    parts: list[FormPart] = field(default_factory=list[FormPart])
     inputs: dict[str, str] = field(default_factory=dict[str, str])
     buttons: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
     by_id: dict[str, str] = field(default_factory=dict[str, str])
     addresses: list[str] = field(default_factory=list[str])
     tags: list[tuple[str, dict[str, str]]] = field(default_factory=list[tuple[str, dict[str, str]]])
+
+    def form_of(self, button: str = "") -> FormPart:
+        """Return the form that a button belongs to; without one, the one form of the page."""
+        assert all(form["method"] == "post" for form in self.forms)
+        (form,) = (part for part in self.parts if not button or button in part.buttons)
+        return form
 
 
 class _Reader(HTMLParser):
@@ -181,10 +244,13 @@ class _Reader(HTMLParser):
         page.addresses.extend(given[name] for name in ("href", "src", "action") if name in given)
         if tag == "form":
             page.forms.append(given)
+            page.parts.append(FormPart(given["action"]))
         if tag == "input":
             page.inputs[given["name"]] = given.get("value", "")
+            page.parts[-1].inputs[given["name"]] = given.get("value", "")
         if tag == "button":
             page.buttons[given["id"]] = (given.get("name", ""), given.get("value", ""))
+            page.parts[-1].buttons.add(given["id"])
         if "id" in given:
             page.by_id.setdefault(given["id"], "")
         if tag not in {"input", "meta", "link", "path", "rect"}:
@@ -268,23 +334,22 @@ class Browser:
     def submit(
         self, page: Page, button: str = "", fields: Mapping[str, str | None] | None = None
     ) -> Page:
-        """Submit the one form of `page` with every input as found, but for `fields`."""
+        """Submit the form of `button` with every input as found, but for `fields`."""
         answer = self.post(page, button, fields)
-        return self._follow(answer, page.forms[0]["action"])
+        return self._follow(answer, page.form_of(button).action)
 
     def post(
         self, page: Page, button: str = "", fields: Mapping[str, str | None] | None = None
     ) -> Response:
         """As `submit`, without following; None leaves a field out."""
-        (form,) = page.forms
-        assert form["method"] == "post"
-        pairs: dict[str, str | None] = dict(page.inputs)
+        form = page.form_of(button)
+        pairs: dict[str, str | None] = dict(form.inputs)
         name, value = page.buttons.get(button, ("", ""))
         if name:
             pairs[name] = value
         pairs |= fields or {}
         body = urlencode([(k, v) for k, v in pairs.items() if v is not None])
-        return self.send("POST", form["action"], body)
+        return self.send("POST", form.action, body)
 
     def _follow(self, answer: Response, url: str) -> Page:
         for _ in range(10):
@@ -300,6 +365,17 @@ class Browser:
         """Open the address that client a sends the browser to."""
         query = urlencode(authorization_parameters(**changes))
         return self.get(f"{self.house.policy.path}/authorize?{query}")
+
+    def sign_in(self, username: str = "alice") -> Page:
+        """Log in without an application; return the account page."""
+        return self.log_in(self.get(f"{self.house.policy.path}/account"), username)
+
+    def allow(self, **changes: str | None) -> str:
+        """Let client a, or another, have what it asks for; return the code that it gets."""
+        page = self.start(**changes)
+        if "consent-allow" in page.buttons:
+            page = self.submit(page, "consent-allow")
+        return parameters_of(page)["code"]
 
     def log_in(self, page: Page, username: str = "alice", password: str | None = None) -> Page:
         """Fill in and submit the login page."""

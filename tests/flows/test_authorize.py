@@ -561,3 +561,8 @@ def test_codes_are_long_and_never_the_same(bench: Bench) -> None:
     codes = {bench.code() for _ in range(20)}
     assert len(codes) == 20
     assert {len(code) for code in codes} == {43}
+
+
+def test_the_page_tells_a_client_id_that_is_missing_from_one_that_is_unknown(bench: Bench) -> None:
+    assert b"client_id is missing" in bench.authorize(client_id=None).body
+    assert b"client_id is missing" not in bench.authorize(client_id="nobody").body

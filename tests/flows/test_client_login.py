@@ -275,12 +275,21 @@ def test_a_repeated_parameter_or_code_and_error_are_refused(
         pytest.param("code=a&state=b", id="only the query"),
         pytest.param("https://[::1/callback?code=a&state=b", id="no URL"),
         pytest.param(f"{REDIRECT_URI}#code=a&state=b", id="fragment"),
+        pytest.param(f"{REDIRECT_URI}#?code=a&state=b", id="fragment with a question mark"),
     ],
 )
 def test_what_is_no_callback_is_refused(app: Application, provider: MockProvider, url: str) -> None:
     error = refused(app, url, app.start())
     assert isinstance(error, CallbackRejected)
     assert error.hint
+
+
+@pytest.mark.parametrize("end", ["#_=_", "#code=b&state=b", "\n", "  ", "&"])
+def test_what_follows_the_query_does_no_harm(
+    app: Application, provider: MockProvider, end: str
+) -> None:
+    login = app.start()
+    assert app.finish(f"{provider.authorize(login.url)}{end}", login).claims["sub"] == "person-1"
 
 
 def test_an_empty_code_is_refused(app: Application, provider: MockProvider) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from codegrant.accounts.effects import FindConsent
+from codegrant.server.administration import AddResource
 from codegrant.server.effects import SaveCode
+from codegrant.server.records import ResourceRecord
 from tests.flows.authorization_server import CALLBACK, VERIFIER
 from tests.flows.house import Browser, House, Page, parameters_of
 
@@ -37,7 +39,9 @@ def granted_scope(house: House) -> set[str]:
 
 
 def remembered(house: House, client_id: str = "a") -> frozenset[str] | None:
-    found: frozenset[str] | None = house.perform(FindConsent("person-alice", client_id))
+    found: frozenset[str] | None = house.perform(
+        FindConsent("person-alice", client_id, house.policy.issuer)
+    )
     return found
 
 
@@ -87,6 +91,27 @@ def test_more_than_was_agreed_to_is_asked_for_again(house: House, browser: Brows
     assert is_asked(wider)
     browser.submit(wider, "consent-allow")
     assert remembered(house) == frozenset({"openid", "read"})
+    assert not is_asked(browser.start(scope="openid read"))
+
+
+def test_access_to_another_api_is_asked_for_anew(house: House, browser: Browser) -> None:
+    one, other = "https://one.test/", "https://other.test/"
+    for number, audience in enumerate((one, other)):
+        api = ResourceRecord(audience=audience, resource_id=f"api-{number}", scope=("read",))
+        house.perform(AddResource(api))
+    house.change_client("a", audiences=(one,))
+    page = browser.start(scope="openid read")
+    assert one in page.text
+    browser.submit(page, "consent-allow")
+    assert not is_asked(browser.start(scope="openid read"))
+    # The client's first audience, which a request without a resource means, becomes another.
+    house.change_client("a", audiences=(other, one))
+    again = browser.start(scope="openid read")
+    assert is_asked(again)
+    assert other in again.text
+    assert "consent_required" in browser.start(scope="openid read", prompt="none").url
+    assert not is_asked(browser.start(scope="openid read", resource=one))
+    browser.submit(again, "consent-allow")
     assert not is_asked(browser.start(scope="openid read"))
 
 
@@ -222,6 +247,28 @@ def test_a_request_that_came_to_mean_something_else_is_shown_again(
     page = browser.start(scope="openid email read")
     assert "<code>email</code>" in page.text
     house.change_client("a", **changes)
+    assert browser.post(page, "consent-allow").status == 403
+    assert house.times(SaveCode) == 0
+    again = browser.get(page.url)
+    assert "code" in parameters_of(browser.submit(again, "consent-allow"))
+
+
+@pytest.mark.requirement("AS-AUTHN-12")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"audiences": ("https://other.test/",)}, id="for another API"),
+        pytest.param({"redirect_uris": ("https://elsewhere.test/cb",)}, id="to another place"),
+    ],
+)
+def test_an_answer_is_for_the_api_and_the_place_that_were_shown(
+    house: House, browser: Browser, changes: dict[str, object]
+) -> None:
+    registered = {"audiences": ("https://one.test/",), "redirect_uris": (CALLBACK,)}
+    house.change_client("a", **registered)
+    page = browser.start(scope="read", redirect_uri=None)
+    assert is_asked(page)
+    house.change_client("a", **(registered | changes))
     assert browser.post(page, "consent-allow").status == 403
     assert house.times(SaveCode) == 0
     again = browser.get(page.url)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from codegrant.accounts.effects import VerifyPassword
 from codegrant.http import Response
 from codegrant.server.effects import FinishTransaction, SaveCode
 from codegrant.server.interaction import ANSWER_SECONDS
@@ -57,6 +58,40 @@ def test_a_login_that_leads_straight_to_the_client_may_be_sent_twice(house: Hous
     assert first == second
     assert "code=" in first
     assert house.times(SaveCode) == 1
+
+
+@pytest.mark.parametrize("arrives", ["second", "first"])
+def test_whichever_answer_arrives_the_browser_is_logged_in(house: House, arrives: str) -> None:
+    browser = Browser(house)
+    page = browser.start(client_id="trusted", redirect_uri="https://trusted.test/cb")
+    typed = {"username": "alice", "password": "wonderland"}
+    before = dict(browser.cookies)
+    browser.post(page, "", typed)
+    kept, browser.cookies = browser.cookies, dict(before)
+    second = browser.post(page, "", typed)
+    assert len(second.headers.get_all("set-cookie")) == 2
+    if arrives == "first":
+        browser.cookies = kept
+    assert browser.cookies == kept
+    assert browser.get("/account").by_id["account-username"] == "alice"
+    # Somebody who sends another form has it neither.
+    browser.cookies = dict(before)
+    third = browser.post(page, "", {**typed, "password": "wonderlane"})
+    assert (third.status, browser.session_cookie) == (400, None)
+
+
+def test_a_session_that_waits_for_a_second_press_is_sealed(house: House) -> None:
+    browser = Browser(house)
+    page = browser.start(client_id="trusted", redirect_uri="https://trusted.test/cb")
+    answer = browser.post(page, "", {"username": "alice", "password": "wonderland"})
+    told = repr([effect for effect in house.effects if not isinstance(effect, VerifyPassword)])
+    code = answer.headers.get("location").partition("code=")[2].partition("&")[0]
+    for secret in (browser.session_cookie, code):
+        assert secret
+        assert secret not in told
+    (saved,) = (effect for effect in house.effects if isinstance(effect, SaveCode))
+    assert saved.end is not None
+    assert (browser.session_cookie or "-") not in saved.end.sealed_answer
 
 
 def test_another_button_is_no_second_press(house: House, browser: Browser) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import logging
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -145,3 +147,52 @@ def test_a_guarded_key_set_is_fetched_with_guard() -> None:
     script = Script({URI: published("a")})
     script.run(RemoteKeySet(URI, guarded=True).find("a", NOW))
     assert script.sent[0].guarded
+
+
+def test_keys_that_are_left_out_are_reported_with_each_fetch() -> None:
+    weak = public_jwk(KEY, "b") | {"crv": "P-384"}
+    both = json_response({"keys": [public_jwk(KEY, "a"), weak, {"kty": "oct", "k": "AA"}]})
+    script, keys = Script({URI: both}), RemoteKeySet(URI)
+    assert script.run(keys.find("a", NOW)).kids == {"a"}
+    (report,) = script.reports
+    assert (report.level, report.fields) == (logging.INFO, {"endpoint": URI})
+    assert "keys[1]: " in report.event
+    assert "keys[2]: " in report.event
+    script.answers[URI] = published("a")
+    script.run(keys.find("a", NOW + HOUR))
+    assert len(script.reports) == 1, "a set of good keys is nothing to report"
+
+
+def test_a_failed_attempt_counts_for_as_long_as_was_asked_for() -> None:
+    script, keys = Script({URI: DOWN}), RemoteKeySet(URI, failure_holds=5)
+    for later, fetches in ((0, 1), (0, 1), (4, 1), (5, 2), (4, 3)):
+        with pytest.raises(TransportError) as refused:
+            script.run(keys.find("a", NOW + later))
+        assert refused.value.code == "connect_failed"
+        assert len(script.sent) == fetches
+    script.answers[URI] = published("a")
+    assert "a" in script.run(keys.find("a", NOW + 9)).kids
+
+
+def test_one_who_is_told_of_an_earlier_failure_gets_an_error_of_his_own() -> None:
+    script, keys = Script({URI: DOWN}), RemoteKeySet(URI, failure_holds=5)
+    errors: list[TransportError] = []
+    for _ in range(3):
+        with pytest.raises(TransportError) as refused:
+            script.run(keys.find("a", NOW))
+        errors.append(refused.value)
+    assert len({id(error) for error in errors}) == 3
+    assert {str(error) for error in errors} == {str(errors[0])}
+
+
+def test_it_is_known_until_when_nothing_must_be_fetched() -> None:
+    script, keys = Script({URI: published("a")}), RemoteKeySet(URI)
+    assert keys.serves_until == 0
+    script.run(keys.find("a", NOW))
+    assert keys.serves_until == NOW + HOUR
+    script.answers[URI] = DOWN
+    script.run(keys.find("a", NOW + HOUR))
+    assert keys.serves_until == NOW + HOUR + 60
+    week = 7 * 24 * HOUR
+    script.run(keys.find("a", NOW + week - 1))
+    assert keys.serves_until == NOW + week

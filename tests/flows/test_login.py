@@ -210,7 +210,7 @@ def test_long_passwords_are_compared_whole_and_huge_ones_refused_unhashed(
         pytest.param({"csrf": None}, 403, id="csrf absent"),
         pytest.param({"csrf": ""}, 403, id="csrf empty"),
         pytest.param({"csrf": "A" * 43}, 403, id="csrf made up"),
-        pytest.param({"transaction": None}, 400, id="transaction absent"),
+        pytest.param({"transaction": None}, 403, id="transaction absent"),
         pytest.param({"transaction": "A" * 43}, 400, id="transaction made up"),
     ],
 )

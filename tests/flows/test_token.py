@@ -187,8 +187,8 @@ def test_the_redirect_uri_may_be_left_out_with_pkce(bench: Bench) -> None:
         ({"grant_type": "password"}, "unsupported_grant_type", None),
         ({"grant_type": "authorization_code "}, "unsupported_grant_type", None),
         ({"grant_type": "Authorization_Code"}, "unsupported_grant_type", None),
-        ({"grant_type": "refresh_token"}, "unsupported_grant_type", None),
-        ({"grant_type": "client_credentials"}, "unsupported_grant_type", None),
+        ({"grant_type": "refresh_token"}, "invalid_request", "missing_parameter"),
+        ({"grant_type": "client_credentials"}, "unauthorized_client", None),
     ],
 )
 def test_a_wrong_request_is_refused_and_leaves_the_code_alone(
@@ -382,7 +382,7 @@ def test_error_text_keeps_to_the_allowed_characters(bench: Bench) -> None:
         ("store_failed", 500, "server_error"),
     ],
 )
-@pytest.mark.parametrize("effect", ["FindClient", "RedeemCode"])
+@pytest.mark.parametrize("effect", ["FindCaller", "RedeemCode"])
 def test_a_failing_store_is_json_without_a_cause(
     bench: Bench, code: str, status: int, error: str, effect: str
 ) -> None:

@@ -174,7 +174,25 @@ def test_without_keys_nothing_is_let_in_and_nobody_is_blamed(
     assert (error.error, error.status) == ("temporarily_unavailable", 503)
     assert error.facts["code"] == code
     api.script.answers[api.issuer.jwks_uri] = good
-    assert api.verify(api.issuer.mint(NOW)).jti == "token-1"
+    assert api.verify(api.issuer.mint(NOW), NOW + 5).jti == "token-1"
+
+
+@pytest.mark.parametrize("document", ["metadata", "keys"])
+def test_without_keys_a_failed_attempt_counts_for_a_moment(document: str) -> None:
+    api = PaperApi()
+    metadata = "https://issuer.example/.well-known/openid-configuration"
+    url = metadata if document == "metadata" else api.issuer.jwks_uri
+    good, api.script.answers[url] = api.script.answers[url], DOWN
+    for second in (0, 0, 1, 4):
+        error = api.refuse(api.issuer.mint(NOW, jti=f"t{second}"), NOW + second)
+        assert (error.status, error.facts["code"]) == (503, "connect_failed")
+        assert api.script.urls.count(url) == 1
+    api.refuse(api.issuer.mint(NOW), NOW + 5)
+    assert api.script.urls.count(url) == 2
+    api.refuse(api.issuer.mint(NOW), NOW + 4)  # a clock that was set back holds nobody up
+    assert api.script.urls.count(url) == 3
+    api.script.answers[url] = good
+    assert api.verify(api.issuer.mint(NOW), NOW + 10).jti == "token-1"
 
 
 def test_an_issuer_without_keys_is_a_failure_of_the_issuer() -> None:
@@ -194,9 +212,24 @@ def test_old_keys_serve_through_an_outage() -> None:
         api.script.answers[url] = DOWN
     for later in (HOUR, 2 * HOUR):
         assert api.verify(token, NOW + later).jti == "token-1"
+        assert api.is_remembered(token, NOW + later + 59), "until the next attempt"
+        assert not api.is_remembered(token, NOW + later + 60)
     assert api.refuse(
         api.issuer.mint(NOW + 8 * 24 * HOUR), NOW + 8 * 24 * HOUR
     ).status == 503  # fmt: skip
+
+
+def test_in_an_outage_a_token_is_remembered_no_longer_than_the_old_keys_serve() -> None:
+    api = PaperApi()
+    week = 7 * 24 * HOUR
+    api.verify(api.issuer.mint(NOW))
+    for url in list(api.script.answers):
+        api.script.answers[url] = DOWN
+    token = api.issuer.mint(NOW + week)
+    api.verify(token, NOW + week - 1)
+    assert api.is_remembered(token, NOW + week - 1)
+    assert not api.is_remembered(token, NOW + week)
+    assert api.refuse(token, NOW + week).status == 503
 
 
 def test_a_token_is_kept_by_its_digest_only() -> None:

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
+from tests.interop.foreign_client import open_node
+from tests.interop.foreign_server import AWKWARD_SECRET, METHODS
 from tests.support.colours import Colour
+from tests.support.node import Node
 from tests.support.person import Person
-from tests.support.relying_party import RelyingParty, register
+from tests.support.relying_party import RelyingParty, administer, register
 from tests.support.serving import Serving
 from tests.support.tls import self_signed
 
+__all__ = ["API", "AWKWARD_SECRET", "HERE", "METHODS", "WHOLE_SCOPE", "Scripts", "Site"]
+
 HERE = Path(__file__).parent
-METHODS = ("client_secret_basic", "client_secret_post", "none")
-# RFC 6749 §2.3.1 has it form-encoded in Basic, which a generated one would not show.
-AWKWARD_SECRET = "a:b%2B+/?&=~" + "s" * 32
+API = "https://api.example"
+# Everything that a client may be given, the scope of the API included.
+WHOLE_SCOPE = "openid profile email offline_access read"
 
 
 @dataclass
 class Site:
-    """A running server that knows alice, with a client for each method and algorithm."""
+    """A running server that knows alice and an API, with a client for each method and algorithm."""
 
     server: Serving
     subject: str
+    api_secret: str
     parties: dict[str, RelyingParty] = field(default_factory=dict)
 
     @property
@@ -47,6 +55,19 @@ class Site:
             self.parties[name] = register(self.server, name, *options)
         return self.parties[name]
 
+    def whole_party(
+        self, method: str = "client_secret_basic", owner: str = "whole"
+    ) -> RelyingParty:
+        """Return a client that may do everything, with a secret also on its own behalf."""
+        name = f"{method}.{owner.replace(' ', '-')}"
+        if name not in self.parties:
+            grants = ["authorization_code", "refresh_token", "client_credentials"]
+            options = ["--scope", WHOLE_SCOPE, "--audience", API, "--auth-method", method]
+            for grant in grants[: 2 if method == "none" else 3]:
+                options += ["--grant", grant]
+            self.parties[name] = register(self.server, name, *options)
+        return self.parties[name]
+
     def awkward_party(self, method: str) -> RelyingParty:
         """Return a client whose secret was brought along, with characters to be encoded."""
         name = f"{method}.awkward"
@@ -61,7 +82,9 @@ class Site:
 def _open(folder: Path, *arguments: str, port: int = 0) -> Iterator[Site]:
     with Serving(folder, *arguments, port=port).start() as server:
         more = ("--name", "Alice L", "--email", "alice@example.test")
-        yield Site(server, server.add_user("alice", "wonderland", *more))
+        subject = server.add_user("alice", "wonderland", *more)
+        api = administer(server, "resources", "add", API, "--id", "api", "--scope", "read")
+        yield Site(server, subject, api["client_secret"])
 
 
 @pytest.fixture(scope="session")
@@ -99,6 +122,24 @@ def node(services: Mapping[str, str]) -> str:
         stop = pytest.fail if os.environ.get("CI") else pytest.skip
         stop("needs the packages of tests/interop: npm ci --prefix tests/interop")
     return services["node"]
+
+
+Scripts: TypeAlias = Callable[[str], Node]
+
+
+@pytest.fixture(scope="module")
+def scripts(request: pytest.FixtureRequest) -> Iterator[Scripts]:
+    """Runs the script of a library in Node.js, from its first use to the end of the module."""
+    with ExitStack() as stack:
+        running: dict[str, Node] = {}
+
+        def run(library: str) -> Node:
+            if library not in running:
+                script = open_node(request.getfixturevalue("node"), library)
+                running[library] = stack.enter_context(script)
+            return running[library]
+
+        yield run
 
 
 @pytest.fixture(scope="session")

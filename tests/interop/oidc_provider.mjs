@@ -1,8 +1,10 @@
 // oidc-provider on a free loopback port; says its issuer when it answers, ends with its stdin.
-// Its one argument is JSON: the clients, and the algorithms that may sign an ID token.
+// Its one argument is JSON: the clients, and the algorithms that may sign an ID token. A line
+// on stdin is the wish for new keys, of which nobody was told; the answer comes when they sign.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { createServer } from 'node:http'
+import { createInterface } from 'node:readline'
 
 // What it has to say to its operator; stdout is for the test.
 console.info = console.warn = console.error
@@ -32,34 +34,47 @@ const server = createServer()
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
 const issuer = `http://127.0.0.1:${server.address().port}`
 
-const provider = new Provider(issuer, {
-  clients,
-  jwks: {
-    keys: [
-      key('rsa', { modulusLength: 2048 }),
-      key('ec', { namedCurve: 'P-256' }),
-      key('ed25519'),
-    ],
-  },
-  cookies: { keys: ['c'.repeat(32)] },
-  claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
-  enabledJWA: { idTokenSigningAlgValues: algorithms },
-  findAccount: (ctx, id) => ({
-    accountId: id,
-    claims: () => ({ sub: id, name: 'Alice L', email: 'alice@example.test', email_verified: true }),
-  }),
-  pkce: { required: () => true },
-  features: {
-    devInteractions: { enabled: true },
-    resourceIndicators: {
-      enabled: true,
-      defaultResource: (ctx, client, oneOf) => oneOf,
-      getResourceServerInfo: describeApi,
-    },
-  },
-})
-provider.on('server_error', (ctx, error) => console.error(error))
-server.on('request', provider.callback())
+let keys = []
 
+function serve() {
+  // The first one of a kind signs.
+  keys = [
+    key('rsa', { modulusLength: 2048 }),
+    key('ec', { namedCurve: 'P-256' }),
+    key('ed25519'),
+    ...keys,
+  ]
+  const provider = new Provider(issuer, {
+    clients,
+    jwks: { keys },
+    cookies: { keys: ['c'.repeat(32)] },
+    claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
+    enabledJWA: { idTokenSigningAlgValues: algorithms },
+    findAccount: (ctx, id) => ({
+      accountId: id,
+      claims: () => ({ sub: id, name: 'Alice L', email: 'alice@example.test', email_verified: true }),
+    }),
+    pkce: { required: () => true },
+    rotateRefreshToken: true,
+    features: {
+      devInteractions: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: () => true },
+      revocation: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: (ctx, client, oneOf) => oneOf,
+        getResourceServerInfo: describeApi,
+      },
+    },
+  })
+  provider.on('server_error', (ctx, error) => console.error(error))
+  server.removeAllListeners('request').on('request', provider.callback())
+}
+
+serve()
 console.log(JSON.stringify({ issuer }))
-process.stdin.resume().on('end', () => process.exit(0))
+for await (const _ of createInterface({ input: process.stdin })) {
+  serve()
+  console.log('{}')
+}
+process.exit(0)

@@ -1,8 +1,7 @@
-// A relying party made of openid-client: starts a login, and finishes it with a callback URL.
-// Questions and answers are lines of JSON; an error that openid-client raises is an answer too.
+// A relying party made of openid-client; see `answering.mjs` for how it is spoken to.
 
-import { createInterface } from 'node:readline'
 import * as openid from 'openid-client'
+import { answer, headerOf } from './answering.mjs'
 
 const METHODS = {
   client_secret_basic: openid.ClientSecretBasic,
@@ -12,7 +11,8 @@ const METHODS = {
 
 const logins = new Map()
 
-async function start({ issuer, client_id, client_secret, method, alg, algorithm, redirect_uri, scope, ...more }) {
+// With keys_of, it knows the keys that another login has fetched, some seconds ago.
+async function start({ issuer, client_id, client_secret, method, alg, algorithm, redirect_uri, scope, keys_of, keys_age = 0, ...more }) {
   const metadata = { id_token_signed_response_alg: alg }
   if (client_secret) metadata.client_secret = client_secret
   const config = await openid.discovery(
@@ -20,11 +20,16 @@ async function start({ issuer, client_id, client_secret, method, alg, algorithm,
       execute: [openid.allowInsecureRequests, openid.enableNonRepudiationChecks],
       algorithm,
     })
+  if (keys_of) {
+    const { jwks, uat } = openid.getJwksCache(logins.get(keys_of).config)
+    openid.setJwksCache(config, { jwks, uat: uat - keys_age })
+  }
   const verifier = openid.randomPKCECodeVerifier()
   const checks = {
     pkceCodeVerifier: verifier,
     expectedState: openid.randomState(),
     expectedNonce: openid.randomNonce(),
+    maxAge: more.max_age && Number(more.max_age),
     idTokenExpected: true,
   }
   const url = openid.buildAuthorizationUrl(config, {
@@ -46,40 +51,43 @@ async function start({ issuer, client_id, client_secret, method, alg, algorithm,
   }
 }
 
+function told(tokens) {
+  return {
+    ...tokens,
+    claims: tokens.claims(),
+    header: tokens.id_token && headerOf(tokens.id_token),
+  }
+}
+
 async function finish({ login, callback_url, changes = {} }) {
   const { config, checks } = logins.get(login)
   const tokens = await openid.authorizationCodeGrant(config, new URL(callback_url), { ...checks, ...changes })
-  const claims = tokens.claims()
-  return {
-    claims,
-    header: JSON.parse(Buffer.from(tokens.id_token.split('.')[0], 'base64url')),
-    scope: tokens.scope,
-    expires_in: tokens.expires_in,
-    access_token: tokens.access_token,
-    userinfo: await openid.fetchUserInfo(config, tokens.access_token, claims.sub),
-  }
+  const { access_token } = tokens
+  const userinfo = await openid.fetchUserInfo(config, access_token, tokens.claims().sub)
+  return { ...told(tokens), userinfo }
 }
 
-async function userinfo({ login, access_token, sub }) {
-  return openid.fetchUserInfo(logins.get(login).config, access_token, sub)
+async function userinfo({ login, access_token, sub, http_method = 'GET' }) {
+  const { config } = logins.get(login)
+  if (http_method === 'GET') return openid.fetchUserInfo(config, access_token, sub)
+  const url = new URL(config.serverMetadata().userinfo_endpoint)
+  return (await openid.fetchProtectedResource(config, access_token, url, http_method)).json()
 }
 
-const actions = { start, finish, userinfo }
-
-console.log(JSON.stringify({ ready: true }))
-for await (const line of createInterface({ input: process.stdin })) {
-  const { action, ...question } = JSON.parse(line)
-  let answer
-  try {
-    answer = await actions[action](question)
-  } catch (error) {
-    answer = {
-      refused: error.constructor.name,
-      error: error.error,
-      status: error.status,
-      why: error.cause?.message ?? error.message,
-      challenges: Array.isArray(error.cause) ? error.cause : undefined,
-    }
-  }
-  console.log(JSON.stringify(answer))
+async function refresh({ login, refresh_token }) {
+  return told(await openid.refreshTokenGrant(logins.get(login).config, refresh_token))
 }
+
+async function revoke({ login, token, ...parameters }) {
+  await openid.tokenRevocation(logins.get(login).config, token, parameters)
+}
+
+async function introspect({ login, token }) {
+  return openid.tokenIntrospection(logins.get(login).config, token)
+}
+
+async function client_credentials({ login, parameters }) {
+  return openid.clientCredentialsGrant(logins.get(login).config, parameters)
+}
+
+await answer({ start, finish, userinfo, refresh, revoke, introspect, client_credentials })

@@ -4,110 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias
-from urllib.parse import urlsplit
 
-import flask
 import pytest
-import requests
 from authlib.common.security import generate_token
 from authlib.integrations.base_client import MismatchingStateError, OAuthError
-from authlib.integrations.flask_client import OAuth
-from authlib.integrations.httpx_client import AsyncOAuth2Client, OAuth2Client
-from authlib.integrations.requests_client import OAuth2Session
-from authlib.oidc.core import CodeIDToken
-from joserfc import jwt
 from joserfc.errors import JoseError
-from joserfc.jwk import KeySet
-from joserfc.jws import JWSRegistry
 
+from tests.interop.authlib_client import SESSIONS, AuthlibParty, FlaskApp
 from tests.interop.conftest import METHODS, Site
-from tests.support.colours import Colour
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty
-
-SCOPE = "openid profile email"
-SESSIONS = {"requests": OAuth2Session, "httpx2": OAuth2Client, "httpx2 async": AsyncOAuth2Client}
-
-
-def fetch(url: str) -> dict[str, Any]:
-    with requests.get(url, timeout=10) as answer:
-        assert answer.status_code == 200, answer.text
-        found: dict[str, Any] = answer.json()
-    return found
-
-
-class AuthlibParty:
-    """A registered client with one of Authlib's sessions, which discovers the server itself."""
-
-    def __init__(self, library: str, party: RelyingParty, **changes: Any) -> None:
-        self.party = party
-        self.colour = Colour("async" if library == "httpx2 async" else "sync")
-        self.metadata = fetch(f"{party.issuer}/.well-known/openid-configuration")
-        # Authlib has no types.
-        self.session: Any = SESSIONS[library](
-            **{
-                "client_id": party.client_id,
-                "client_secret": party.secret or None,
-                "token_endpoint_auth_method": party.method,
-                "scope": SCOPE,
-                "redirect_uri": party.redirect_uri,
-                "code_challenge_method": "S256",
-                **changes,
-            }
-        )
-        self.verifier = generate_token(48)
-        self.nonce = generate_token()
-
-    def start(self) -> str:
-        """Return the authorization URL of a login."""
-        url, self.session.state = self.session.create_authorization_url(
-            self.metadata["authorization_endpoint"],
-            code_verifier=self.verifier,
-            nonce=self.nonce,
-        )
-        return str(url)
-
-    def finish(self, callback_url: str, **changes: str) -> dict[str, Any]:
-        """Redeem the code of a callback, whose state Authlib compares."""
-        fetching = self.session.fetch_token(
-            self.metadata["token_endpoint"],
-            authorization_response=callback_url,
-            state=self.session.state,
-            **{"code_verifier": self.verifier, **changes},
-        )
-        return dict(self.colour.wait(fetching))
-
-    def verify(self, token: Mapping[str, Any], nonce: str = "") -> dict[str, Any]:
-        """Return the claims of the ID token, verified as Authlib and joserfc do it."""
-        decoded = jwt.decode(
-            token["id_token"],
-            KeySet.import_key_set(fetch(self.metadata["jwks_uri"])),  # type: ignore[arg-type]
-            registry=JWSRegistry(algorithms=self.metadata["id_token_signing_alg_values_supported"]),
-        )
-        claims = CodeIDToken(
-            decoded.claims,
-            decoded.header,
-            {"iss": {"values": [self.metadata["issuer"]]}},
-            {
-                "nonce": nonce or self.nonce,
-                "client_id": self.party.client_id,
-                "access_token": token["access_token"],
-            },
-        )
-        claims.validate(leeway=0)
-        return {**claims, "alg": decoded.header["alg"]}
-
-    def userinfo(self) -> Any:
-        answer = self.colour.wait(self.session.get(self.metadata["userinfo_endpoint"]))
-        return answer.json() if answer.status_code == 200 else answer.status_code
-
-    def close(self) -> None:
-        if self.colour.is_async:
-            self.colour.finish(self.session.aclose())
-        else:
-            self.session.close()
-        self.colour.close()
-
 
 Connect: TypeAlias = Callable[..., AuthlibParty]
 
@@ -132,11 +38,11 @@ def test_authlib_logs_in_and_reads_userinfo(
     root_site: Site, connect: Connect, library: str, method: str
 ) -> None:
     authlib = connect(root_site.party(method), library)
-    token = authlib.finish(root_site.alice.authorize(authlib.start()))
+    token = authlib.redeem(root_site.alice.authorize(authlib.start()))
     assert (token["token_type"], token["expires_in"]) == ("Bearer", 300)
     claims = authlib.verify(token)
     assert (claims["sub"], claims["iss"]) == (root_site.subject, root_site.issuer)
-    info = authlib.userinfo()
+    info = authlib.read_userinfo()
     assert (info["sub"], info["name"]) == (root_site.subject, "Alice L")
     assert info["email"] == "alice@example.test"
 
@@ -144,9 +50,9 @@ def test_authlib_logs_in_and_reads_userinfo(
 def test_authlib_logs_in_at_an_issuer_with_a_path(path_site: Site, connect: Connect) -> None:
     authlib = connect(path_site.party())
     assert authlib.metadata["issuer"] == path_site.issuer
-    token = authlib.finish(path_site.alice.authorize(authlib.start()))
+    token = authlib.redeem(path_site.alice.authorize(authlib.start()))
     assert authlib.verify(token)["iss"] == path_site.issuer
-    assert authlib.userinfo()["sub"] == path_site.subject
+    assert authlib.read_userinfo()["sub"] == path_site.subject
 
 
 # joserfc would rather see the name `Ed25519`; ours is the one of OpenID Connect Discovery.
@@ -156,7 +62,7 @@ def test_joserfc_verifies_the_id_token_of_each_algorithm(
     root_site: Site, connect: Connect, alg: str
 ) -> None:
     authlib = connect(root_site.party(alg=alg))
-    token = authlib.finish(root_site.alice.authorize(authlib.start()))
+    token = authlib.redeem(root_site.alice.authorize(authlib.start()))
     assert authlib.verify(token)["alg"] == alg
     with pytest.raises(JoseError):
         authlib.verify(token, nonce="of another login")
@@ -175,9 +81,9 @@ def test_authlib_reads_that_its_verifier_is_wrong(
     authlib = connect(root_site.party(), library)
     callback = root_site.alice.authorize(authlib.start())
     with pytest.raises(OAuthError) as caught:
-        authlib.finish(callback, code_verifier=generate_token(48))
+        authlib.redeem(callback, code_verifier=generate_token(48))
     assert caught.value.error == "invalid_grant"
-    assert authlib.verify(authlib.finish(callback))["sub"] == root_site.subject
+    assert authlib.verify(authlib.redeem(callback))["sub"] == root_site.subject
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
@@ -193,59 +99,20 @@ def test_authlib_reads_that_its_secret_is_wrong(
 ) -> None:
     authlib = connect(root_site.party(method), **changes)
     with pytest.raises(OAuthError) as caught:
-        authlib.finish(root_site.alice.authorize(authlib.start()))
+        authlib.redeem(root_site.alice.authorize(authlib.start()))
     assert caught.value.error == "invalid_client"
 
 
 def test_authlib_reads_that_a_code_came_twice(root_site: Site, connect: Connect) -> None:
     authlib = connect(root_site.party())
     callback = root_site.alice.authorize(authlib.start())
-    authlib.finish(callback)
-    assert authlib.userinfo()["sub"] == root_site.subject
+    authlib.redeem(callback)
+    assert authlib.read_userinfo()["sub"] == root_site.subject
     with pytest.raises(OAuthError) as caught:
-        authlib.finish(callback)
+        authlib.redeem(callback)
     assert caught.value.error == "invalid_grant"
     # RFC 6749 §4.1.2: and what the first one was given is void.
-    assert authlib.userinfo() == 401
-
-
-class FlaskApp:
-    """An application as Authlib's documentation writes it, at one provider by discovery."""
-
-    def __init__(self, party: RelyingParty, **client_kwargs: str) -> None:
-        app = flask.Flask("authlib-app")
-        app.secret_key = "s" * 32
-        self.oauth = OAuth(app)
-        self.oauth.register(
-            "codegrant",
-            client_id=party.client_id,
-            client_secret=party.secret or None,
-            server_metadata_url=f"{party.issuer}/.well-known/openid-configuration",
-            client_kwargs={"scope": SCOPE, "code_challenge_method": "S256", **client_kwargs},
-        )
-
-        def login() -> Any:
-            return self.oauth.codegrant.authorize_redirect(party.redirect_uri)
-
-        def callback() -> dict[str, Any]:
-            try:
-                token = self.oauth.codegrant.authorize_access_token()
-            except OAuthError as error:
-                return {"error": error.error}
-            info = self.oauth.codegrant.userinfo(token=token)
-            return {"claims": token["userinfo"], "userinfo": info}
-
-        app.add_url_rule("/login", "login", login)
-        app.add_url_rule("/callback", "callback", callback)
-        self.browser = app.test_client()
-
-    def start(self) -> str:
-        return str(self.browser.get("/login").headers["Location"])
-
-    def finish(self, callback_url: str) -> dict[str, Any]:
-        answer = self.browser.get(f"/callback?{urlsplit(callback_url).query}")
-        said: dict[str, Any] = answer.get_json()
-        return said
+    assert authlib.read_userinfo() == 401
 
 
 @pytest.mark.parametrize("method", METHODS)

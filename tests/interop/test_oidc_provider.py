@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pytest
 
 from codegrant import CodegrantError, ConfigurationError, OAuthError, Refused, TokenRejected
 from codegrant.resource import AccessToken, AsyncResourceServer, ResourceServer
-from tests.interop.conftest import AWKWARD_SECRET, HERE, METHODS
-from tests.support.application import REDIRECT_URI, Application
-from tests.support.browser import Browser
+from tests.interop.conftest import AWKWARD_SECRET, METHODS
+from tests.interop.oidc_provider_server import DevVisitor, describe_client, open_provider
+from tests.support.application import Application
 from tests.support.colours import Colour
 from tests.support.node import Node
 
@@ -23,49 +22,16 @@ ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA", "Ed25519")
 API = "https://api.example/jwt/ES256"
 
 
-@dataclass
-class Visitor:
-    """Somebody at the provider's own pages, each time in a fresh browser."""
-
-    issuer: str
-    denies: bool = False
-
-    def authorize(self, url: str) -> str:
-        browser = Browser(self.issuer)
-        page = browser.get(url)
-        while page.status == 200:
-            if self.denies:
-                page = browser.get(f"{page.url}/abort")
-            else:
-                asked = {name for name, _ in page.form.fields}
-                typed = {"login": "alice", "password": "any"} if "login" in asked else {}
-                page = browser.submit(page, typed)
-        assert page.location.startswith(REDIRECT_URI), (page.status, page.text)
-        return page.location
-
-
-def client_of(method: str, alg: str) -> dict[str, object]:
-    """Return a client as oidc-provider registers it. OpenID Connect Registration §2."""
-    described: dict[str, object] = {
-        "client_id": f"{method}.{alg}",
-        "redirect_uris": [REDIRECT_URI],
-        "response_types": ["code"],
-        "grant_types": ["authorization_code"],
-        "token_endpoint_auth_method": method,
-        "id_token_signed_response_alg": alg,
-    }
-    return described if method == "none" else {**described, "client_secret": AWKWARD_SECRET}
-
-
-def open_provider(node: str, algorithms: tuple[str, ...]) -> Node:
-    clients = [client_of(method, alg) for method in METHODS for alg in algorithms]
-    asked = json.dumps({"clients": clients, "algorithms": algorithms})
-    return Node(node, HERE / "oidc_provider.mjs", asked)
+def open_with(node: str, algorithms: tuple[str, ...]) -> Node:
+    clients = [
+        describe_client(f"{method}.{alg}", method, alg) for method in METHODS for alg in algorithms
+    ]
+    return open_provider(node, clients, algorithms)
 
 
 @pytest.fixture(scope="module")
 def issuer(node: str) -> Iterator[str]:
-    with open_provider(node, ALGORITHMS) as provider:
+    with open_with(node, ALGORITHMS) as provider:
         yield str(provider.ready["issuer"])
 
 
@@ -102,7 +68,7 @@ def header_of(token: str) -> dict[str, str]:
     return header
 
 
-def refusal(app: Application, visitor: Visitor, **arguments: Any) -> CodegrantError:
+def refusal(app: Application, visitor: DevVisitor, **arguments: Any) -> CodegrantError:
     with pytest.raises(CodegrantError) as caught:
         app.log_in(visitor, **arguments)
     return caught.value
@@ -112,7 +78,7 @@ def refusal(app: Application, visitor: Visitor, **arguments: Any) -> CodegrantEr
 @pytest.mark.parametrize("method", METHODS)
 def test_our_client_logs_in_and_reads_userinfo(issuer: str, apply: Apply, method: str) -> None:
     app = apply(issuer, method)
-    tokens = app.log_in(Visitor(issuer))
+    tokens = app.log_in(DevVisitor(issuer))
     identity = tokens.verified_identity()
     assert (identity.issuer, identity.subject) == (issuer, "alice")
     assert identity.audience == (f"{method}.RS256",)
@@ -127,20 +93,20 @@ def test_our_client_logs_in_and_reads_userinfo(issuer: str, apply: Apply, method
 def test_our_client_verifies_the_id_token_of_each_algorithm(
     issuer: str, apply: Apply, alg: str
 ) -> None:
-    tokens = apply(issuer, alg=alg).log_in(Visitor(issuer))
+    tokens = apply(issuer, alg=alg).log_in(DevVisitor(issuer))
     assert tokens.id_token is not None
     assert header_of(tokens.id_token.reveal())["alg"] == alg
     assert tokens.claims["sub"] == "alice"
     others = tuple({"RS256", "PS256", "ES256", "EdDSA"} - {alg, alg.replace("25519", "DSA")})
-    error = refusal(apply(issuer, alg=alg, id_token_algs=others), Visitor(issuer))
+    error = refusal(apply(issuer, alg=alg, id_token_algs=others), DevVisitor(issuer))
     assert (type(error), error.code) == (TokenRejected, "algorithm_refused")
 
 
 @pytest.mark.needs("node")
 def test_a_provider_may_list_an_algorithm_by_its_newer_name_alone(node: str, apply: Apply) -> None:
-    with open_provider(node, ("RS256", "Ed25519")) as provider:
+    with open_with(node, ("RS256", "Ed25519")) as provider:
         issuer = str(provider.ready["issuer"])
-        tokens = apply(issuer, alg="Ed25519").log_in(Visitor(issuer))
+        tokens = apply(issuer, alg="Ed25519").log_in(DevVisitor(issuer))
         assert tokens.claims["sub"] == "alice"
 
 
@@ -160,7 +126,7 @@ def test_a_provider_may_list_an_algorithm_by_its_newer_name_alone(node: str, app
 def test_our_client_reads_that_it_did_not_prove_itself(
     issuer: str, apply: Apply, method: str, changes: Mapping[str, Any]
 ) -> None:
-    error = refusal(apply(issuer, method, **changes), Visitor(issuer))
+    error = refusal(apply(issuer, method, **changes), DevVisitor(issuer))
     assert isinstance(error, Refused)
     assert (error.error, error.status, error.stage) == ("invalid_client", 401, "token")
 
@@ -168,10 +134,10 @@ def test_our_client_reads_that_it_did_not_prove_itself(
 @pytest.mark.needs("node")
 def test_our_client_reads_that_the_person_denied(issuer: str, apply: Apply) -> None:
     app = apply(issuer, "none")
-    error = refusal(app, Visitor(issuer, denies=True))
+    error = refusal(app, DevVisitor(issuer, denies=True))
     assert isinstance(error, Refused)
     assert (error.error, error.stage) == ("access_denied", "callback")
-    assert app.log_in(Visitor(issuer)).claims["sub"] == "alice"
+    assert app.log_in(DevVisitor(issuer)).claims["sub"] == "alice"
 
 
 @pytest.mark.needs("node")
@@ -185,7 +151,7 @@ def test_our_client_reads_that_the_person_denied(issuer: str, apply: Apply) -> N
 def test_our_client_reads_what_is_refused_at_once(
     issuer: str, apply: Apply, arguments: Mapping[str, str], expected: str
 ) -> None:
-    error = refusal(apply(issuer), Visitor(issuer), **arguments)
+    error = refusal(apply(issuer), DevVisitor(issuer), **arguments)
     assert isinstance(error, Refused)
     assert (error.error, error.stage) == (expected, "callback")
 
@@ -194,7 +160,7 @@ def test_our_client_reads_what_is_refused_at_once(
 def test_our_client_reads_that_a_code_came_twice(issuer: str, apply: Apply) -> None:
     first, second = apply(issuer), apply(issuer)
     login = first.start()
-    callback = Visitor(issuer).authorize(login.url)
+    callback = DevVisitor(issuer).authorize(login.url)
     tokens = first.finish(callback, login)
     with pytest.raises(Refused) as caught:
         second.finish(callback, login)
@@ -252,7 +218,7 @@ def test_our_resource_server_verifies_an_access_token_for_its_audience(
 ) -> None:
     audience = f"https://api.example/jwt/{alg}"
     app = apply(issuer)
-    tokens = app.log_in(Visitor(issuer), scope="openid read", resource=audience)
+    tokens = app.log_in(DevVisitor(issuer), scope="openid read", resource=audience)
     raw = tokens.access_token.reveal()
     assert header_of(raw)["typ"] == "at+jwt"
     api = trust(issuer, audience)
@@ -273,10 +239,10 @@ def test_our_resource_server_takes_nothing_else_for_an_access_token(
     issuer: str, apply: Apply, trust: Trust
 ) -> None:
     app = apply(issuer)
-    tokens = app.log_in(Visitor(issuer), scope="openid read", resource=API)
+    tokens = app.log_in(DevVisitor(issuer), scope="openid read", resource=API)
     raw = tokens.access_token.reveal()
     opaque = app.log_in(
-        Visitor(issuer), scope="openid read", resource="https://api.example/opaque"
+        DevVisitor(issuer), scope="openid read", resource="https://api.example/opaque"
     ).access_token.reveal()
     assert tokens.id_token is not None
     api = trust(issuer, API)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Protocol
 
 import httpx2
 
 from codegrant import AsyncClient, Client, PendingLogin, ServerMetadata, Tokens
+from codegrant.client.saved import SavedTokens
 from codegrant.client.userinfo import UserInfo
 from tests.support.colours import Colour
 from tests.support.mock_provider import CLIENT_ID, CLIENT_SECRET, MockProvider
@@ -18,6 +20,16 @@ class Authorizes(Protocol):
     """Browser and person in one: takes an authorization URL, returns the callback URL."""
 
     def authorize(self, url: str) -> str: ...
+
+
+class Clock:
+    """Shows the time, `ahead` of it by some seconds."""
+
+    def __init__(self) -> None:
+        self.ahead = 0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead
 
 
 class Application:
@@ -52,7 +64,13 @@ class Application:
     def userinfo(self, tokens: Tokens) -> UserInfo:
         return self.colour.wait(self.client.userinfo(tokens))
 
-    def get(self, tokens: Tokens, url: str, **options: Any) -> httpx2.Response:
+    def refresh(self, tokens: Tokens) -> Tokens:
+        return self.colour.wait(self.client.refresh(tokens))
+
+    def revoke(self, tokens: Tokens) -> None:
+        return self.colour.wait(self.client.revoke(tokens))
+
+    def get(self, tokens: Tokens | SavedTokens, url: str, **options: Any) -> httpx2.Response:
         return self.colour.wait(self.client.api(tokens).get(url, **options))
 
     def close(self) -> None:

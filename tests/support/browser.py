@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin, urlsplit
 
+from tests.support.leak_watch import WATCH
+
 _REDIRECTS = {301, 302, 303, 307, 308}
 _MOST_REDIRECTS = 20
 
@@ -61,6 +63,11 @@ class Page:
         (form,) = self.forms
         return form
 
+    def form_with(self, button: str) -> Form:
+        """The form that a button belongs to."""
+        (form,) = (form for form in self.forms if any(b.id == button for b in form.buttons))
+        return form
+
     def text_of(self, element_id: str) -> str:
         """Return the text of an element, which must be there."""
         return " ".join(_parse(self).texts[element_id].split())
@@ -75,11 +82,13 @@ class Browser:
     Args:
         within: the origins that it goes to by itself; a redirect to another one is returned.
         tls: for https.
+        ours: whether the pages are ours, and answer for what they show.
     """
 
-    def __init__(self, *within: str, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, *within: str, tls: ssl.SSLContext | None = None, ours: bool = True) -> None:
         self.within = set(within)
         self.tls = tls
+        self.ours = ours
         # By host: ports do not part cookies.
         self.cookies: dict[str, dict[str, str]] = {}
         self.sent: list[tuple[str, str]] = []
@@ -98,18 +107,17 @@ class Browser:
         button: str = "",
         follow: bool = True,
     ) -> Page:
-        """Submit the one form of a page.
+        """Submit a form of a page.
 
         Args:
             values: what is typed, by field; each field must be there.
-            button: id of the button that is pressed; by default the first.
+            button: id of the button that is pressed; by default the first of the one form.
         """
-        form = page.form
+        form = page.form_with(button) if button else page.form
         typed = dict(values or {})
         fields = [(name, typed.pop(name, value)) for name, value in form.fields]
         assert not typed, f"the form has no field {sorted(typed)}"
-        pressed = next((b for b in form.buttons if not button or b.id == button), None)
-        assert pressed is not None, f"the form has no button {button}: {page.text}"
+        pressed = next(b for b in form.buttons if not button or b.id == button)
         if pressed.name:
             fields.append((pressed.name, pressed.value))
         if form.method == "post":
@@ -156,9 +164,14 @@ class Browser:
             answer = connection.getresponse()
             pairs = [(name.lower(), value) for name, value in answer.getheaders()]
             page = Page(url, answer.status, pairs, answer.read())
+            if self.ours and page.header("content-type").startswith("text/html"):
+                WATCH.show_page(parts.path, page.body)
         finally:
             connection.close()
-        self._keep_cookies(host, [value for name, value in pairs if name == "set-cookie"])
+        given = [value for name, value in pairs if name == "set-cookie"]
+        if self.ours:
+            WATCH.keep_way(page.location, given)
+        self._keep_cookies(host, given)
         return page
 
     def _keep_cookies(self, host: str, lines: Sequence[str]) -> None:

@@ -59,7 +59,7 @@ class FlaskSite:
 
     def start(self, clients: Client | Mapping[str, Client], **arguments: Any) -> Self:
         """Add the login and two views, and serve them."""
-        login = Login(self.app, clients, **arguments)
+        login = self.login = Login(self.app, clients, **arguments)
         self.clients = dict(clients) if isinstance(clients, Mapping) else {"default": clients}
 
         @self.app.get("/")

@@ -298,7 +298,8 @@ def serve_asgi(make: AsgiAppOf, issuer: str, audience: str) -> Iterator[str]:
     listening = socket.create_server(("127.0.0.1", 0))
     resource_server = AsyncResourceServer(issuer, audience)
     app: Any = make(resource_server)  # uvicorn has its own words for the same types
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off"))
+    # Its access log would have the addresses, and a test puts a token into one.
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", access_log=False))
 
     async def run() -> None:
         await server.serve(sockets=[listening])

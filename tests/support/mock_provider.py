@@ -13,7 +13,7 @@ import time
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from secrets import token_urlsafe
@@ -193,6 +193,7 @@ class Grant:
     scope: str
     nonce: str | None
     code_challenge: str
+    auth_time: int = field(default_factory=lambda: int(time.time()))
 
 
 @dataclass(frozen=True)
@@ -206,25 +207,33 @@ class Lie:
 
 
 class MockProvider(Listener):
-    """Bend its `metadata`, `header`, `claims`, `token`, `userinfo`, `callback` and `routes`."""
+    """Bend its `metadata`, `header`, `claims`, `token`, `userinfo`, `callback` and `routes`.
+
+    Refresh tokens are rotated, and one that comes twice is refused; `refreshed` bends the
+    answers to refreshes and `refreshed_claims` their ID tokens.
+    """
 
     def __init__(self, tls: ssl.SSLContext | None = None, path: str = "") -> None:
         super().__init__(tls)
         self.issuer = f"{self.origin}{path}"
         self.base = path
         self.subject = "person-1"
+        self.clock: Callable[[], float] = time.time
         self.keys: dict[str, SigningKey] = {"k1": ec.generate_private_key(ec.SECP256R1())}
         self.signing_kid = "k1"
         self.metadata, self.header, self.claims = Lie(), Lie(), Lie()
         self.token, self.userinfo, self.callback = Lie(), Lie(), Lie()
+        self.refreshed, self.refreshed_claims = Lie(), Lie()
         self.make_id_token: Callable[[dict[str, object]], str] = self.sign
         self.grants: dict[str, Grant] = {}
         self.access_tokens: dict[str, str] = {}
+        self.refresh_tokens: dict[str, Grant] = {}
         self.minted: list[str] = []
         self.routes.update(
             {
                 f"{path}/.well-known/openid-configuration": lambda _: as_json(self.document()),
                 f"{path}/token": self.token_endpoint,
+                f"{path}/revoke": self.revocation_endpoint,
                 f"{path}/jwks": lambda _: as_json(self.key_set()),
                 f"{path}/userinfo": self.userinfo_endpoint,
             }
@@ -237,6 +246,7 @@ class MockProvider(Listener):
                 "authorization_endpoint": f"{self.issuer}/authorize",
                 "token_endpoint": f"{self.issuer}/token",
                 "userinfo_endpoint": f"{self.issuer}/userinfo",
+                "revocation_endpoint": f"{self.issuer}/revoke",
                 "jwks_uri": f"{self.issuer}/jwks",
                 "response_types_supported": ["code"],
                 "subject_types_supported": ["public"],
@@ -272,6 +282,8 @@ class MockProvider(Listener):
         client_id, secret = self._credentials(request)
         if client_id != CLIENT_ID or secret not in {CLIENT_SECRET, ""}:
             return as_json({"error": "invalid_client"}, 401)
+        if form.get("grant_type") == "refresh_token":
+            return self.refresh(form)
         grant = self.grants.pop(form.get("code", ""), None)
         verifier = form.get("code_verifier", "")
         if (
@@ -281,30 +293,56 @@ class MockProvider(Listener):
             or b64(sha256(verifier.encode()).digest()) != grant.code_challenge
         ):
             return as_json({"error": "invalid_grant", "error_description": "no such code"}, 400)
-        access_token = self._mint()
+        return as_json(self.token(self.issue(grant, self.claims)))
+
+    def refresh(self, form: Mapping[str, str]) -> Answer:
+        grant = self.refresh_tokens.pop(form.get("refresh_token", ""), None)
+        if grant is None:
+            return as_json({"error": "invalid_grant", "error_description": "no such token"}, 400)
+        return as_json(
+            self.refreshed(self.issue(replace(grant, nonce=None), self.refreshed_claims))
+        )
+
+    def issue(self, grant: Grant, claims: Lie) -> dict[str, object]:
+        access_token, refresh_token = self._mint(), self._mint()
         self.access_tokens[access_token] = self.subject
+        self.refresh_tokens[refresh_token] = grant
         answer: dict[str, object] = {
             "access_token": access_token,
             "token_type": "Bearer",
             "expires_in": 300,
             "scope": grant.scope,
-            "refresh_token": self._mint(),
+            "refresh_token": refresh_token,
         }
         if "openid" in grant.scope.split():
-            answer["id_token"] = self.make_id_token(self.id_token_claims(grant, access_token))
+            told = claims(self.id_token_claims(grant, access_token))
+            answer["id_token"] = self.make_id_token(told)
             self.minted.append(str(answer["id_token"]))
-        return as_json(self.token(answer))
+        return answer
+
+    def revocation_endpoint(self, request: Received) -> Answer:
+        client_id, secret = self._credentials(request)
+        if client_id != CLIENT_ID or secret not in {CLIENT_SECRET, ""}:
+            return as_json({"error": "invalid_client"}, 401)
+        self.refresh_tokens.pop(request.form.get("token", ""), None)
+        self.access_tokens.pop(request.form.get("token", ""), None)
+        return Answer(200, b"")
+
+    def sent(self, grant_type: str) -> list[dict[str, str]]:
+        """Return the forms of the token requests with this grant type, as they came."""
+        requests = [r for r in list(self.received) if r.path == f"{self.base}/token"]
+        return [r.form for r in requests if r.form.get("grant_type") == grant_type]
 
     def id_token_claims(self, grant: Grant, access_token: str) -> dict[str, object]:
-        now = int(time.time())
-        return self.claims(
+        now = int(self.clock())
+        return Lie()(
             {
                 "iss": self.issuer,
                 "sub": self.subject,
                 "aud": grant.client_id,
                 "exp": now + 300,
                 "iat": now,
-                "auth_time": now,
+                "auth_time": grant.auth_time,
                 "nonce": grant.nonce,
                 "at_hash": half_hash(access_token),
                 "email": "person@example.test",

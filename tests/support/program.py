@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -13,27 +13,33 @@ from typing import IO, Self
 from tests.support.serving import clean_environment
 
 _PATIENCE = 30
-_LISTENING = " * Running on "
 
 
-class FlaskProgram:
-    """`flask run` of a source file on a port of its own; a context manager.
+class WebProgram:
+    """A user's web application in a process of its own; a context manager.
 
     Args:
-        source: the file with the application.
+        command: that serves it.
         folder: the current folder of the process.
-        port: where it listens.
+        origin: where it listens.
         environment: variables to set.
+        listening: what it says when it does.
     """
 
     def __init__(
-        self, source: Path, folder: Path, port: int, environment: Mapping[str, str]
+        self,
+        command: Sequence[str],
+        folder: Path,
+        origin: str,
+        environment: Mapping[str, str],
+        listening: str,
     ) -> None:
-        self.origin = f"http://127.0.0.1:{port}"
+        self.origin = origin
         self.log = ""
+        self._listening = listening
         self._is_up = threading.Event()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "flask", "--app", str(source), "run", "--port", str(port)],
+            command,
             cwd=folder,
             env=clean_environment(environment),
             stdout=subprocess.PIPE,
@@ -44,16 +50,34 @@ class FlaskProgram:
         self._reader = threading.Thread(target=self._read, args=(self._process.stdout,))
         self._reader.start()
 
+    @classmethod
+    def flask(
+        cls, source: Path, folder: Path, port: int, environment: Mapping[str, str]
+    ) -> WebProgram:
+        """Return `flask run` of a source file."""
+        command = [sys.executable, "-m", "flask", "--app", str(source), "run", "--port", str(port)]
+        origin = f"http://127.0.0.1:{port}"
+        return cls(command, folder, origin, environment, " * Running on ")
+
+    @classmethod
+    def gunicorn(
+        cls, app: str, folder: Path, port: int, environment: Mapping[str, str], *arguments: str
+    ) -> WebProgram:
+        """Return gunicorn with an application such as `module:app`, found in `folder`."""
+        bind = f"127.0.0.1:{port}"
+        command = [sys.executable, "-m", "gunicorn", "--bind", bind, *arguments, app]
+        return cls(command, folder, f"http://{bind}", environment, "Listening at: ")
+
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
             self.log += line
-            if line.startswith(_LISTENING):
+            if self._listening in line:
                 self._is_up.set()
         self._is_up.set()
 
     def __enter__(self) -> Self:
         self._is_up.wait(_PATIENCE)
-        assert _LISTENING in self.log, self.log
+        assert self._listening in self.log, self.log
         return self
 
     def __exit__(

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
 from codegrant.cli import main
 from tests.support.browser import Browser, Page
+from tests.support.leak_watch import WATCH
 from tests.support.serving import Serving
 
 # A parameter's value; several for a repeated one; None for one that is left out.
@@ -69,6 +70,7 @@ def send(
         connection.close()
     kind = found.get("content-type", "")
     parsed = json.loads(content) if content and kind.startswith("application/json") else None
+    WATCH.keep_answer(parsed)
     return Answer(answer.status, found, parsed, content)
 
 
@@ -194,11 +196,18 @@ class RelyingParty:
             "redirect_uri": self.redirect_uri,
             "code_verifier": self.verifier,
         }
+        return self._named(parameters, changes)
+
+    def _named(
+        self, parameters: Mapping[str, Change], changes: Mapping[str, Change]
+    ) -> list[tuple[str, str]]:
+        """Return a form with what of the client's authentication belongs into it."""
+        own: dict[str, Change] = {}
         if not self.secret:
-            parameters["client_id"] = self.client_id
+            own["client_id"] = self.client_id
         elif self.method == "client_secret_post":
-            parameters |= {"client_id": self.client_id, "client_secret": self.secret}
-        return _pairs({**parameters, **changes})
+            own |= {"client_id": self.client_id, "client_secret": self.secret}
+        return _pairs({**parameters, **own, **changes})
 
     def authentication(self) -> Headers:
         """Return the headers that the token request carries beside its form."""
@@ -210,6 +219,33 @@ class RelyingParty:
         """Redeem a code; return the answer, whatever it is."""
         fields = self.token_request(code, **changes)
         return send_form(self.token_endpoint, fields, self.authentication(), tls=self.tls)
+
+    def refresh_request(self, refresh_token: str, **changes: Change) -> list[tuple[str, str]]:
+        """Return the parameters of a refresh request, client authentication included."""
+        parameters = {"grant_type": "refresh_token", "refresh_token": refresh_token}
+        return self._named(parameters, changes)
+
+    def refresh(self, refresh_token: str, **changes: Change) -> Answer:
+        """Use a refresh token; return the answer, whatever it is."""
+        fields = self.refresh_request(refresh_token, **changes)
+        return send_form(self.token_endpoint, fields, self.authentication(), tls=self.tls)
+
+    def revoke(self, token: str, **changes: Change) -> Answer:
+        """Ask for the end of a token; return the answer, whatever it is."""
+        return self._ask_about("revoke", token, changes)
+
+    def introspect(self, token: str, **changes: Change) -> Answer:
+        """Ask what a token is good for; return the answer, whatever it is."""
+        return self._ask_about("introspect", token, changes)
+
+    def _ask_about(self, endpoint: str, token: str, changes: Mapping[str, Change]) -> Answer:
+        fields = self._named({"token": token}, changes)
+        return send_form(f"{self.issuer}/{endpoint}", fields, self.authentication(), tls=self.tls)
+
+    def userinfo(self, access_token: str) -> int:
+        """Return the status that an access token gets at the userinfo endpoint."""
+        headers = {"authorization": f"Bearer {access_token}"}
+        return send("GET", f"{self.issuer}/userinfo", headers=headers, tls=self.tls).status
 
     def log_in(self, browser: Browser | None = None, **changes: Change) -> Answer:
         """Go through the whole flow, which must succeed; return the token response."""
@@ -231,7 +267,9 @@ def administer(server: Serving, *arguments: str) -> Any:
     """Run a command on the server's database, in this process; return the JSON it prints."""
     status, out, err = _command(server, arguments)
     assert status == 0, err
-    return json.loads(out) if out else None
+    printed = json.loads(out) if out else None
+    WATCH.keep_answer(printed)
+    return printed
 
 
 def administration_error(server: Serving, *arguments: str) -> str:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from tests.support.leak_watch import WATCH
+
 _PATIENCE = 30
 _READY = "codegrant: ready at "
 
@@ -110,7 +112,7 @@ class Serving:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "codegrant", "serve", "--port", str(self.port), *self.arguments],
             cwd=self.folder,
-            env=clean_environment(self.environment),
+            env=clean_environment({"CODEGRANT_LOG_LEVEL": "debug", **self.environment}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -164,11 +166,15 @@ class Serving:
             self._reader.join(_PATIENCE)
         self._close_pipes()
         self._process = None
+        WATCH.show("the output of codegrant serve", stdout)
+        for database in self.folder.glob("*.db"):
+            WATCH.show_database(database)
         return Finished(status, stdout, self.log)
 
     def _keep_log(self, stream: IO[str]) -> None:
         for line in stream:
             self.log += line
+            WATCH.show("the log of codegrant serve", line)
 
     def _close_pipes(self) -> None:
         assert self._process is not None

@@ -48,6 +48,7 @@ MAY_REACH: dict[str, frozenset[str]] = {
     "remote.aio": OUTSIDE,
     "remote.transport": OUTSIDE,  # what the two drivers share
     "client.facade": OUTSIDE,
+    "client.aio": OUTSIDE,
     "client.api": frozenset({"httpx2"}),  # the session it hands out
     "client.api_auth": frozenset({"httpx2"}),
     "resource.facade": OUTSIDE,

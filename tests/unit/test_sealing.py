@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegrant.errors import ConfigurationError, SealBroken
-from codegrant.sealing import KeyRing, derive
+from codegrant.sealing import KeyRing, derive, open_with, seal_with
+from codegrant.secret import Secret
 
 OLD = "an old key that is long enough to be one"
 NEW = "a new key that is long enough to be one!"
@@ -179,3 +180,66 @@ def test_sub_keys_differ_by_purpose_and_key() -> None:
 def test_derive_is_hkdf_with_sha256() -> None:
     hkdf = HKDF(algorithm=hashes.SHA256(), length=42, salt=None, info=b"label")
     assert derive(b"\x0b" * 22, "label", 42) == hkdf.derive(b"\x0b" * 22)
+
+
+TOKEN = Secret("a token of two hundred and fifty-six bits")
+
+
+@given(data=st.binary(max_size=300), purpose=st.text(max_size=40).filter(str.isascii))
+def test_what_was_sealed_with_a_secret_opens_with_it(data: bytes, purpose: str) -> None:
+    sealed = seal_with(TOKEN, purpose, data)
+    assert open_with(TOKEN, purpose, sealed) == data
+    assert len(raw_of(sealed)) == 1 + 12 + len(data) + 16
+
+
+def test_no_two_seals_with_one_secret_are_alike() -> None:
+    assert len({seal_with(TOKEN, "successor", b"same") for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize(
+    ("secret", "purpose"),
+    [
+        pytest.param("a token of two hundred and fifty-six bitz", "successor", id="secret"),
+        pytest.param("a token of two hundred and fifty-six bits ", "successor", id="longer secret"),
+        pytest.param("x", "successor", id="short secret"),
+        pytest.param(TOKEN.reveal(), "Successor", id="purpose"),
+        pytest.param(TOKEN.reveal(), "", id="no purpose"),
+    ],
+)
+def test_another_secret_or_purpose_does_not_open(secret: str, purpose: str) -> None:
+    sealed = seal_with(TOKEN, "successor", b"payload")
+    with pytest.raises(SealBroken):
+        open_with(Secret(secret), purpose, sealed)
+    assert open_with(TOKEN, "successor", sealed) == b"payload"
+
+
+def test_every_altered_byte_and_every_cut_of_a_seal_with_a_secret_is_noticed() -> None:
+    sealed = seal_with(TOKEN, "successor", b"payload")
+    raw = raw_of(sealed)
+    altered = [
+        bytes([*raw[:at], raw[at] ^ (1 << bit), *raw[at + 1 :]])
+        for at in range(len(raw))
+        for bit in range(8)
+    ]
+    for text in (*map(text_of, altered), *(sealed[:length] for length in range(len(sealed)))):
+        with pytest.raises(SealBroken):
+            open_with(TOKEN, "successor", text)
+
+
+@pytest.mark.parametrize("text", ["", "A", "AA==", "\u00e9", "a b", "A" * 20, "A" * 200])
+def test_what_is_no_seal_with_a_secret_is_refused(text: str) -> None:
+    with pytest.raises(SealBroken):
+        open_with(TOKEN, "successor", text)
+
+
+def test_a_seal_with_a_secret_is_none_of_a_key_ring() -> None:
+    with pytest.raises(SealBroken):
+        RING.open("successor", seal_with(Secret(NEW), "successor", b"payload"))
+    with pytest.raises(SealBroken):
+        open_with(Secret(NEW), "successor", RING.seal("successor", b"payload"))
+
+
+def test_nothing_of_the_secret_is_in_the_seal() -> None:
+    sealed = seal_with(TOKEN, "successor", b"payload")
+    assert TOKEN.reveal().encode() not in raw_of(sealed)
+    assert TOKEN.digest() not in raw_of(sealed)

@@ -30,14 +30,21 @@ from codegrant.messages.client_authentication import (
     build_client_authentication,
     parse_client_authentication,
 )
+from codegrant.messages.introspection import IntrospectionRequest, IntrospectionResponse
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.messages.parameters import Parameters, build_query
-from codegrant.messages.token import CodeTokenRequest, ErrorResponse, TokenResponse
+from codegrant.messages.revocation import RevocationRequest
+from codegrant.messages.token import (
+    CodeTokenRequest,
+    ErrorResponse,
+    RefreshTokenRequest,
+    TokenResponse,
+)
 from codegrant.messages.userinfo import UserInfoResponse
 from codegrant.secret import Secret
 
 FOLDER = Path(__file__).parent
-SECRETS = {"code", "code_verifier", "access_token", "refresh_token", "id_token"}
+SECRETS = {"code", "code_verifier", "access_token", "refresh_token", "id_token", "token"}
 
 
 class Message(NamedTuple):
@@ -113,6 +120,10 @@ MESSAGES = {
     "authorization_request": form(AuthorizationRequest.parse, AuthorizationRequest),
     "authorization_response": form(parse_authorization_response, make_callback),
     "code_token_request": form(CodeTokenRequest.parse, CodeTokenRequest),
+    "refresh_token_request": form(RefreshTokenRequest.parse, RefreshTokenRequest),
+    "introspection_request": form(IntrospectionRequest.parse, IntrospectionRequest),
+    "introspection_response": json_body(IntrospectionResponse),
+    "revocation_request": form(RevocationRequest.parse, RevocationRequest),
     "client_authentication": Message(parse_credentials, build_credentials, make_credentials),
     "token_response": json_body(TokenResponse),
     "error_response": json_body(ErrorResponse),
@@ -171,7 +182,16 @@ def test_no_two_cases_share_a_name(name: str) -> None:
     assert len(set(names)) == len(names)
 
 
-@pytest.mark.parametrize("name", ["authorization_request", "code_token_request"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "authorization_request",
+        "code_token_request",
+        "refresh_token_request",
+        "introspection_request",
+        "revocation_request",
+    ],
+)
 def test_what_is_written_is_what_any_form_reader_reads(name: str) -> None:
     for case in load(name)["accepted"]:
         message = MESSAGES[name].make(case["value"])

@@ -21,7 +21,7 @@ from codegrant.server.events import Event
 from codegrant.server.policy import Policy
 from codegrant.server.rate_limits import check_limits, save_failure, source_of
 
-__all__ = ["Limited", "LoggedIn", "LoginResult", "Wrong", "log_in"]
+__all__ = ["Limited", "LoggedIn", "LoginResult", "Wrong", "check_password", "log_in"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +50,64 @@ LoginResult: TypeAlias = LoggedIn | Wrong | Limited
 
 
 def log_in(
-    policy: Policy, request: Request, username: str, password: str, now: int, *, client_id: str
+    policy: Policy,
+    request: Request,
+    username: str,
+    password: str,
+    now: int,
+    *,
+    client_id: str = "",
 ) -> Flow[LoginResult]:
     """Return a new session for the person whose username and password these are.
 
-    Failures are limited per (account, source) and per source; a success is never counted.
+    Failures are limited as `check_password` says.
 
     Args:
         request: the form post; its session, if it has one, is replaced.
         username: as typed.
         password: as typed; may be far too long.
-        client_id: whose authorization request it is for, for the events.
+        client_id: whose authorization request it is for, for the events; empty for none.
 
     Raises:
         StoreError: also when too many passwords wait to be hashed.
 
     RFC 6749 §10.10.
     """
-    facts: dict[str, str | int] = {"client_id": client_id, "source": source_of(request.peer)}
+    facts: dict[str, str | int] = {"client_id": client_id} if client_id else {}
+    facts["source"] = source_of(request.peer)
+    outcome = yield from check_password(policy, request, username, password, now)
+    if isinstance(outcome, Limited):
+        yield from ask(Emit(Event("login_limited", now, facts)))
+        return outcome
+    if isinstance(outcome, Account):
+        started = yield from start_session(policy, request, outcome, ("pwd",), now)
+        if started is not None:
+            session, cookie = started
+            facts |= {"subject": session.subject, "sid": session.sid}
+            yield from ask(Emit(Event("login_succeeded", now, facts)))
+            return LoggedIn(session, cookie)
+        yield from save_failure(policy.limits, "login", outcome.username_key, request.peer, now)
+        outcome = Wrong("changed")
+    yield from ask(Emit(Event("login_failed", now, facts | {"reason": outcome.reason})))
+    return outcome
+
+
+def check_password(
+    policy: Policy, request: Request, username: str, password: str, now: int
+) -> Flow[Account | Wrong | Limited]:
+    """Return the account that username and password open.
+
+    Failures are limited per (account, source) and per source, wherever a password is asked
+    for; a success is never counted.
+
+    Args:
+        request: whose sender is the source.
+        username: as typed.
+        password: as typed; may be far too long.
+
+    Raises:
+        StoreError: also when too many passwords wait to be hashed.
+    """
     username_key = read_username(username)
     guessed = username if username_key is None else username_key
     try:
@@ -76,18 +116,9 @@ def log_in(
         # Once more: of many guesses sent at the same moment, only the first few get an answer.
         yield from check_limits(policy.limits, "login", guessed, request.peer, now)
     except OAuthError as error:
-        yield from ask(Emit(Event("login_limited", now, facts)))
         return Limited(int(error.facts["retry_after"]))
-    if isinstance(outcome, Account):
-        started = yield from start_session(policy, request, outcome, ("pwd",), now)
-        if started is not None:
-            session, cookie = started
-            facts |= {"subject": session.subject, "sid": session.sid}
-            yield from ask(Emit(Event("login_succeeded", now, facts)))
-            return LoggedIn(session, cookie)
-        outcome = Wrong("changed")
-    yield from save_failure(policy.limits, "login", guessed, request.peer, now)
-    yield from ask(Emit(Event("login_failed", now, facts | {"reason": outcome.reason})))
+    if isinstance(outcome, Wrong):
+        yield from save_failure(policy.limits, "login", guessed, request.peer, now)
     return outcome
 
 

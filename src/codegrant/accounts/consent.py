@@ -10,9 +10,11 @@ second, and what they answer in the first is still their answer.
 from __future__ import annotations
 
 from codegrant.accounts.effects import FindAccountBySubject, SaveConsent
+from codegrant.accounts.forms import read_form, read_query
 from codegrant.accounts.pages.render import Form, Pages
 from codegrant.accounts.records import Session
 from codegrant.accounts.sessions import authentication_of, end_session, find_session
+from codegrant.accounts.visit import visit_transaction
 from codegrant.errors import OAuthError
 from codegrant.flow import Flow, ask
 from codegrant.http import Request, Response
@@ -21,23 +23,18 @@ from codegrant.server.answers import redirect
 from codegrant.server.authorization_request import CheckedAuthorization
 from codegrant.server.effects import Emit
 from codegrant.server.events import Event
-from codegrant.server.forms import parse_form, parse_query
 from codegrant.server.interaction import (
     BoundTransaction,
     NeedConsent,
     answer_step,
     approve,
     bind_transaction,
-    next_step,
     refuse,
     remembers_consent,
 )
 from codegrant.server.server import AuthorizationServer
 
 __all__ = ["answer_consent", "show_consent"]
-
-MAX_QUERY_BYTES = 1024
-MAX_FORM_BYTES = 16_384
 
 
 def show_consent(
@@ -50,11 +47,8 @@ def show_consent(
 
     OIDC Core §3.1.2.4.
     """
-    query = parse_query(request, max_bytes=MAX_QUERY_BYTES)
-    bound = yield from bind_transaction(server, request, query.single("transaction"), now)
-    session = yield from find_session(server.policy, request, now)
-    authentication = None if session is None else authentication_of(session)
-    step = yield from next_step(server, bound, authentication, now)
+    transaction_id = read_query(request).single("transaction")
+    bound, session, step = yield from visit_transaction(server, request, transaction_id, now)
     if session is None or not isinstance(step, NeedConsent):
         return answer_step(server, bound, step)
     account = yield from ask(FindAccountBySubject(session.subject))
@@ -82,7 +76,7 @@ def answer_consent(server: AuthorizationServer, request: Request, now: int) -> F
 
     RFC 6749 §10.2, §10.12; OIDC Core §3.1.2.4.
     """
-    form = parse_form(request, max_bytes=MAX_FORM_BYTES)
+    form = read_form(request)
     bound = yield from bind_transaction(server, request, form.single("transaction"), now)
     session = yield from find_session(server.policy, request, now)
     if session is None:
@@ -111,7 +105,8 @@ def _allow(
     scope, client_id = frozenset(checked.scope), checked.client.client_id
     answer = yield from approve(server, bound, authentication_of(session), scope, now)
     if remembers_consent(checked):
-        yield from ask(SaveConsent(session.subject, client_id, scope, now))
+        audience = checked.audience
+        yield from ask(SaveConsent(session.subject, client_id, audience, scope, now))
     facts = {
         "client_id": client_id,
         "subject": session.subject,

@@ -11,10 +11,18 @@ from unicodedata import normalize
 
 from codegrant.secret import Secret
 
-__all__ = ["MAX_PASSWORD_BYTES", "MAX_USERNAME_LENGTH", "read_password", "read_username"]
+__all__ = [
+    "MAX_PASSWORD_BYTES",
+    "MAX_USERNAME_LENGTH",
+    "MIN_PASSWORD_LENGTH",
+    "read_password",
+    "read_username",
+]
 
 MAX_USERNAME_LENGTH = 150
 MAX_PASSWORD_BYTES = 1024
+MIN_PASSWORD_LENGTH = 8
+"""Characters of a password that a person chooses; an operator is warned. NIST SP 800-63B §3.1.1."""
 
 
 def read_username(text: str) -> str | None:

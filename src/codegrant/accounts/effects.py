@@ -10,26 +10,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from codegrant.accounts.records import Account, Session
+from codegrant.accounts.records import Access, Account, Session
 from codegrant.flow import Effect
 from codegrant.secret import Secret
 
 __all__ = [
     "AddAccount",
+    "ChangePassword",
+    "EndOtherSessions",
     "EndSession",
+    "EndSessionOf",
     "EndSessionsOf",
     "FindAccount",
     "FindAccountBySubject",
     "FindConsent",
     "FindSession",
     "HashPassword",
+    "ListAccess",
     "ListAccounts",
+    "ListSessions",
     "ReplacePassword",
     "SaveConsent",
     "SaveSession",
     "TouchSession",
     "UpdateAccount",
     "VerifyPassword",
+    "WithdrawAccess",
 ]
 
 
@@ -84,6 +90,31 @@ class ReplacePassword(Effect[bool]):
 
     def __repr__(self) -> str:
         return f"ReplacePassword({self.subject!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePassword(Effect[bool]):
+    """Store a new password hash that the person chose; end all that `ReplacePassword` ends.
+
+    The browser that it was chosen in is logged in on `session`, stored in the same step.
+    False, and nothing stored or ended, unless the person is enabled, their password hash
+    is still the one that was verified, and the session of that browser is still there: of
+    two changes one wins, and a logout that comes between wins.
+
+    Attributes:
+        session: the new one, of the same person.
+        verified_hash: the PHC text the old password was verified against.
+        replaces: digest of the browser's session until now.
+    """
+
+    session: Session
+    verified_hash: str
+    password_hash: str
+    replaces: bytes
+    now: int
+
+    def __repr__(self) -> str:
+        return f"ChangePassword({self.session.sid!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,20 +174,79 @@ class EndSessionsOf(Effect[int]):
 
 
 @dataclass(frozen=True, slots=True)
+class ListSessions(Effect[tuple[Session, ...]]):
+    """The sessions of a person that are alive as `FindSession` says, last used first."""
+
+    subject: str
+    now: int
+    idle_since: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndSessionOf(Effect[bool]):
+    """Delete the session with this `sid` if it is this person's. True when there was one."""
+
+    subject: str
+    sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndOtherSessions(Effect[tuple[str, ...]]):
+    """Delete every session of a person but the one with digest `keep`; the `sid` of each."""
+
+    subject: str
+    keep: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class FindConsent(Effect[frozenset[str] | None]):
-    """The scope that the person agreed to for this client and that is remembered, or None."""
+    """The remembered scope that the person agreed to for this client and audience, or None."""
 
     subject: str
     client_id: str
+    audience: str
 
 
 @dataclass(frozen=True, slots=True)
 class SaveConsent(Effect[None]):
-    """Remember that the person agreed; what was remembered before is kept (the union)."""
+    """Remember that the person agreed; what was remembered before is kept (the union).
+
+    It comes after the grant, and nothing is remembered unless one of theirs to that client
+    and audience is alive: a withdrawal, a new password or the client's removal that comes
+    between wins.
+    """
 
     subject: str
     client_id: str
+    audience: str
     scope: frozenset[str]
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class ListAccess(Effect[tuple[Access, ...]]):
+    """What each client may do for a person, by live grants and remembered consents; newest first.
+
+    Attributes:
+        limit: how many clients at most.
+    """
+
+    subject: str
+    now: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawAccess(Effect[bool]):
+    """Revoke every grant of a person to a client and forget every consent, in one step.
+
+    Every code and token on those grants is dead with it, and the person is asked again.
+    True when there was a live grant or a consent.
+    """
+
+    subject: str
+    client_id: str
     now: int
 
 

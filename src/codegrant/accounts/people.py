@@ -47,6 +47,7 @@ __all__ = [
 
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f]{1,64}@[^@\s\x00-\x1f\x7f]{1,189}")
 _MAX_NAME = 200
+_EMAIL_CLAIMS = frozenset({"email", "email_verified"})
 
 
 def build_host(policy: Policy, pages: Pages) -> Host:
@@ -56,8 +57,8 @@ def build_host(policy: Policy, pages: Pages) -> Host:
         session = yield from find_session(policy, request, now)
         return None if session is None else authentication_of(session)
 
-    def find_consent(subject: str, client_id: str) -> Flow[frozenset[str] | None]:
-        return (yield from ask(FindConsent(subject, client_id)))
+    def find_consent(subject: str, client_id: str, audience: str) -> Flow[frozenset[str] | None]:
+        return (yield from ask(FindConsent(subject, client_id, audience)))
 
     def find_person(subject: str) -> Flow[Person | None]:
         account = yield from ask(FindAccountBySubject(subject))
@@ -73,7 +74,12 @@ def build_host(policy: Policy, pages: Pages) -> Host:
 
 def person_of(account: Account) -> Person:
     """Return what the authorization server may know of an account. OIDC Core §5.1."""
-    claims: dict[str, JsonValue] = dict(account.claims)
+    claims: dict[str, JsonValue] = {
+        # An address that is not the account's own was never verified here.
+        name: value
+        for name, value in account.claims.items()
+        if name not in _EMAIL_CLAIMS
+    }
     claims["preferred_username"] = account.username
     claims["updated_at"] = account.updated_at
     if account.name:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from codegrant.messages.json import JsonValue
 
-__all__ = ["Account", "Session"]
+__all__ = ["Access", "Account", "Session"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ class Session:
         amr: how the person proved who they are. RFC 8176.
         seen_at: epoch seconds of the last use, exact to a minute.
         expires_at: epoch seconds of its end, however much it is used.
+        browser: what it calls itself, in words of `accounts.browsers`; empty for unknown.
     """
 
     digest: bytes
@@ -59,3 +60,23 @@ class Session:
     created_at: int
     seen_at: int
     expires_at: int
+    browser: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """What one client may do for one person: all of its live grants and consents together.
+
+    Attributes:
+        redirect_uris: as registered; they tell whose client it is.
+        scope: every scope token of any of them.
+        created_at: epoch seconds of the oldest grant or consent.
+        granted_at: epoch seconds of the newest grant or consent.
+    """
+
+    client_id: str
+    client_name: str
+    redirect_uris: tuple[str, ...]
+    scope: tuple[str, ...]
+    created_at: int
+    granted_at: int

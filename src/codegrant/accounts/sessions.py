@@ -2,11 +2,13 @@
 
 The cookie's value is 256 random bits; the store knows its digest alone. A session ends
 when it was not used for `session_idle`, at `session_absolute` whatever happens, at logout,
-and when another login takes its place.
+when another login takes its place, when its person ends it from another browser, and with
+the password.
 """
 
 from __future__ import annotations
 
+from codegrant.accounts.browsers import describe_browser
 from codegrant.accounts.effects import EndSession, FindSession, SaveSession, TouchSession
 from codegrant.accounts.records import Account, Session
 from codegrant.flow import Flow, RandomBytes, ask
@@ -24,6 +26,8 @@ __all__ = [
     "end_session",
     "find_session",
     "find_session_secret",
+    "new_session",
+    "session_cookie",
     "start_session",
 ]
 
@@ -66,24 +70,49 @@ def start_session(
         The session and its `Set-Cookie` value; None when the account was disabled or its
         password replaced in the meantime.
     """
-    entropy = yield from ask(RandomBytes(48))
-    secret = Secret(base64url.encode(entropy[:32]))
+    secret = Secret(base64url.encode((yield from ask(RandomBytes(32)))))
     old = find_session_secret(policy, request.headers)
-    session = Session(
+    session = yield from new_session(
+        policy, request, subject=account.subject, secret=secret, amr=amr, now=now
+    )
+    replaces = None if old is None else old.digest()
+    if not (yield from ask(SaveSession(session, account.password_hash, replaces))):
+        return None
+    return session, session_cookie(policy, secret)
+
+
+def new_session(
+    policy: Policy,
+    request: Request,
+    *,
+    subject: str,
+    secret: Secret,
+    amr: tuple[str, ...],
+    now: int,
+) -> Flow[Session]:
+    """Return a session that is not stored yet, for the browser that sent `request`.
+
+    Args:
+        secret: the value of its cookie.
+        amr: how the person has just proved who they are.
+    """
+    return Session(
         digest=secret.digest(),
-        sid=base64url.encode(entropy[32:]),
-        subject=account.subject,
+        sid=base64url.encode((yield from ask(RandomBytes(16)))),
+        subject=subject,
         auth_time=now,
         amr=amr,
         created_at=now,
         seen_at=now,
         expires_at=now + policy.session_absolute,
+        browser=describe_browser(request.headers.get("user-agent")),
     )
-    replaces = None if old is None else old.digest()
-    if not (yield from ask(SaveSession(session, account.password_hash, replaces))):
-        return None
+
+
+def session_cookie(policy: Policy, secret: Secret) -> str:
+    """Return the `Set-Cookie` value that gives a session to the browser."""
     name = cookie_name(policy, _ROLE)
-    return session, build_cookie(policy, name, secret.reveal(), max_age=policy.session_absolute)
+    return build_cookie(policy, name, secret.reveal(), max_age=policy.session_absolute)
 
 
 def end_session(policy: Policy, session: Session, now: int) -> Flow[str]:

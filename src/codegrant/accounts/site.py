@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from codegrant.accounts.account import answer_logout, show_account, show_logout
+from codegrant.accounts.account import answer_account, show_account
 from codegrant.accounts.consent import answer_consent, show_consent
-from codegrant.accounts.login import MAX_FORM_BYTES, answer_login, show_login
+from codegrant.accounts.forms import read_form
+from codegrant.accounts.login import answer_login, show_login
+from codegrant.accounts.logout import answer_logout, show_logout
 from codegrant.accounts.pages.render import Pages
 from codegrant.accounts.people import build_host
 from codegrant.errors import CodegrantError, OAuthError
@@ -20,10 +22,11 @@ from codegrant.flow import Flow, ask
 from codegrant.http import Headers, Request, Response
 from codegrant.sealing import KeyRing
 from codegrant.server.answers import as_oauth_error
-from codegrant.server.effects import FindClient
-from codegrant.server.forms import parse_form
+from codegrant.server.effects import Emit, FindClient
+from codegrant.server.events import Event, brief
 from codegrant.server.interaction import repeat_answer
 from codegrant.server.policy import Policy
+from codegrant.server.rate_limits import source_of
 from codegrant.server.server import AuthorizationServer
 
 __all__ = ["Site"]
@@ -60,7 +63,10 @@ class Site:
                 "GET": partial(show_consent, server, pages),
                 "POST": partial(_or_once_more, server, partial(answer_consent, server)),
             },
-            f"{path}/account": {"GET": partial(show_account, server, pages)},
+            f"{path}/account": {
+                "GET": partial(show_account, server, pages),
+                "POST": partial(answer_account, server, pages),
+            },
             f"{path}/logout": {
                 "GET": partial(show_logout, server, pages),
                 "POST": partial(answer_logout, server),
@@ -114,6 +120,8 @@ class Site:
             refused = as_oauth_error(error)
             if refused.status >= 500:
                 yield from self.server.report_failure(refused, request, now)
+            else:
+                yield from ask(Emit(_refusal(refused, request, now)))
             return self.pages.error(refused, request)
 
     def _stylesheet(self, request: Request, now: int) -> Flow[Response]:  # noqa: ARG002
@@ -136,11 +144,22 @@ def _or_once_more(
     try:
         return (yield from answer(request, now))
     except OAuthError:
-        transaction_id = parse_form(request, max_bytes=MAX_FORM_BYTES).single("transaction")
+        transaction_id = read_form(request).single("transaction")
         repeated = yield from repeat_answer(server, request, transaction_id, now)
         if repeated is None:
             raise
         return repeated
+
+
+def _refusal(error: OAuthError, request: Request, now: int) -> Event:
+    """Return the event of a page that refused what its browser sent."""
+    facts: dict[str, str | int] = {
+        "endpoint": request.path,
+        "source": source_of(request.peer),
+        "error": error.error,
+        "reason": brief(error.reason),
+    }
+    return Event("page_refused", now, facts)
 
 
 def _alive(request: Request, now: int) -> Flow[Response]:  # noqa: ARG001

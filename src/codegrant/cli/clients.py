@@ -21,7 +21,7 @@ from codegrant.cli.options import (
 )
 from codegrant.cli.output import print_json, print_list, warn
 from codegrant.cli.registration import (
-    GRANT_TYPES,
+    DEFAULT_GRANT_TYPES,
     ClientChanges,
     change_client,
     check_id,
@@ -119,7 +119,7 @@ _OPTIONS = _options(
         "grant_types",
         multiple=True,
         metavar="G",
-        help="authorization_code or refresh_token; may be repeated.",
+        help="authorization_code, refresh_token or client_credentials; may be repeated.",
     ),
     click.option("--auth-method", metavar="M", help="How it proves itself for tokens."),
     click.option("--id-token-alg", metavar="A", help="RS256, ES256, PS256 or EdDSA."),
@@ -169,7 +169,7 @@ def add(
     changes = replace(
         changes,
         auth_method="none" if public else changes.auth_method,
-        scope=changes.scope or default_scope_for(changes.grant_types or GRANT_TYPES),
+        scope=changes.scope or default_scope_for(changes.grant_types or DEFAULT_GRANT_TYPES),
     )
     client = change_client(ClientRecord(client_id=client_id, created_at=now), changes, now)
     made = shown = None

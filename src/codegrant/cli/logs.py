@@ -11,17 +11,21 @@ import re
 import sys
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import cast
 
-from codegrant.server.events import FACTS
+from codegrant.server.events import FACTS, Event
 from codegrant.web.failures import trail_of
+from codegrant.web.performer import level_of
 
-__all__ = ["LineFormatter", "log_to_stderr"]
+__all__ = ["LineFormatter", "log_to_stderr", "write_event"]
+
+_events = logging.getLogger("codegrant.events")
 
 _FIELDS = FACTS | {"where", "worker"}
 _OUR_WORDS = ("codegrant", "uvicorn")
-_BARE = re.compile(r"[!-~]+")
-_QUOTED = re.compile(r'["=\\]')
+# Printable, and none of space, `"`, `=` and `\`.
+_BARE = re.compile(r"[!#-<>-\[\]-~]+")
 
 
 class LineFormatter(logging.Formatter):
@@ -29,8 +33,7 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
-        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
-        words = [at, record.levelname, _escape(record.name)]
+        words = [_time_of(int(record.created)), record.levelname, _escape(record.name)]
         if record.name.partition(".")[0] in _OUR_WORDS:
             words.append(_escape(record.getMessage()))
         else:
@@ -45,27 +48,49 @@ class LineFormatter(logging.Formatter):
 
 
 def log_to_stderr(level: int = logging.INFO) -> None:
-    """Send our records from `level` on, and others' from WARNING on, to stderr."""
+    """Send our records from `level` on to stderr, and others' that are at least warnings.
+
+    At DEBUG others' go there as well; of theirs only place and level are written.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter())
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(logging.WARNING)
+    root.setLevel(level if level <= logging.DEBUG else max(level, logging.WARNING))
     logging.getLogger("codegrant").setLevel(level)
     logging.captureWarnings(capture=True)
+    # Every record would look these up, and no line shows them.
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     # A handler that cannot write would print a traceback, with the record's arguments.
     logging.raiseExceptions = False
 
 
+def write_event(event: Event) -> None:
+    """Write the line that `log_event` leads to, without a log record on the way to it."""
+    level = level_of(event)
+    if _events.isEnabledFor(level):
+        words = [_time_of(int(time.time())), logging.getLevelName(level), _events.name, event.name]
+        words += [f"{key}={_value(value)}" for key, value in event.facts.items()]
+        sys.stderr.write(" ".join(words) + "\n")
+
+
+@lru_cache(maxsize=1)
+def _time_of(second: int) -> str:
+    """Return an epoch second as text; a busy server asks for the same one many times."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(second))
+
+
 def _escape(text: str) -> str:
     """Return `text` in printable ASCII; what is not becomes an escape."""
+    if _BARE.fullmatch(text):
+        return text
     return text.encode("unicode_escape").decode("ascii")
 
 
 def _value(value: object) -> str:
     """Return a fact's value, quoted where it is not one plain word."""
     text = str(value)
-    if _BARE.fullmatch(text) and not _QUOTED.search(text):
+    if _BARE.fullmatch(text):
         return text
     quoted = _escape(text).replace('"', '\\"')
     return f'"{quoted}"'

@@ -97,12 +97,19 @@ def new_secret(*, from_stdin: bool) -> tuple[Secret, str | None]:
 def read_password(*, from_stdin: bool) -> Secret:
     """Return a password from stdin, which must be a terminal or asked for.
 
+    On a terminal, where nobody sees what is typed, it is asked for twice.
+
     Raises:
         UsageError: neither.
+        ConfigurationError: it is empty, or the second is not the first.
     """
-    if not from_stdin and not sys.stdin.isatty():
+    on_terminal = sys.stdin.isatty()
+    if not from_stdin and not on_terminal:
         raise click.UsageError("Missing option '--password-stdin'.", click.get_current_context())
-    return Secret(_read_line("password"))
+    text = _read_line("password")
+    if on_terminal and _read_line("password, once more") != text:
+        raise ConfigurationError("password: the two are not the same")
+    return Secret(text)
 
 
 def _read_line(name: str) -> str:

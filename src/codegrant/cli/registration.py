@@ -24,6 +24,7 @@ from codegrant.server.keys import SIGNING_ALGORITHMS
 from codegrant.server.records import AuthMethod, ClientRecord, ResourceRecord
 
 __all__ = [
+    "DEFAULT_GRANT_TYPES",
     "GRANT_TYPES",
     "ClientChanges",
     "change_client",
@@ -35,7 +36,8 @@ __all__ = [
     "show_resource",
 ]
 
-GRANT_TYPES = ("authorization_code", "refresh_token")
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+DEFAULT_GRANT_TYPES = ("authorization_code", "refresh_token")
 _DEFAULT_SCOPE = ("openid", "profile", "email")
 _MOST_NAME = 200
 
@@ -190,7 +192,7 @@ def show_client(client: ClientRecord, *, secret: str | None = None) -> JsonObjec
         "application_type": client.application_type,
         "redirect_uris": list(client.redirect_uris),
         "grant_types": list(client.grant_types),
-        "response_types": ["code"],
+        "response_types": ["code"] if "authorization_code" in client.grant_types else [],
         "token_endpoint_auth_method": client.token_endpoint_auth_method,
         "id_token_signed_response_alg": client.id_token_signed_response_alg,
         "scope": format_scope(client.scope),
@@ -244,6 +246,8 @@ def _check(client: ClientRecord) -> None:
         )
     if client.is_public and not client.require_pkce:
         raise ConfigurationError("no-require-pkce: a public client always needs PKCE")
+    if client.is_public and "client_credentials" in client.grant_types:
+        raise ConfigurationError("grant: a public client has no credentials of its own")
     name = client.client_name
     if len(name) > _MOST_NAME or not name.isprintable() or name != name.strip():
         raise ConfigurationError(

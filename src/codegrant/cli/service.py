@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
@@ -20,7 +21,7 @@ from codegrant.accounts.hashing import PasswordHasher
 from codegrant.accounts.site import Site
 from codegrant.cli.database import key_ring_of, open_store
 from codegrant.cli.listening import check_listening, issuer_at
-from codegrant.cli.logs import log_to_stderr
+from codegrant.cli.logs import log_to_stderr, write_event
 from codegrant.cli.output import warn
 from codegrant.cli.policy import policy_of
 from codegrant.cli.settings import Settings
@@ -47,7 +48,7 @@ def serve(settings: Settings) -> int:
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _leave)
-    log_to_stderr()
+    log_to_stderr(logging.getLevelNamesMapping()[settings.log_level.upper()])
     check_listening(settings)
     policy_of(settings, issuer_at(settings, settings.port or 1))
     if settings.workers > 1 and os.name != "posix":
@@ -108,7 +109,7 @@ def _serve(
 ) -> int:
     """Answer requests in this process until it is told to stop."""
     passwords = PasswordHasher()
-    performer = ServerPerformer(store, passwords)
+    performer = ServerPerformer(store, passwords, (write_event,))
     app = ServerApp(
         site.respond, performer.perform_async, proxies=TrustedProxies(settings.proxy.trusted)
     )

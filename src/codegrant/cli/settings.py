@@ -116,6 +116,7 @@ class Settings:
     tls_cert: Annotated[Path | None, path()] = None
     tls_key: Annotated[Path | None, path()] = None
     ca: Annotated[Path | None, path()] = None
+    log_level: Annotated[str, choice("debug", "info", "warning", "error")] = "info"
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     tokens: Tokens = field(default_factory=Tokens)
     limits: Limits = field(default_factory=Limits)

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import click
 
+from codegrant.accounts.credentials import MIN_PASSWORD_LENGTH
 from codegrant.accounts.effects import ListAccounts
 from codegrant.accounts.hashing import PasswordHasher
 from codegrant.accounts.people import add_account, find_account, replace_password, set_enabled
 from codegrant.accounts.records import Account
 from codegrant.cli.options import as_json, data_options, open_data, read_password
-from codegrant.cli.output import JsonObject, print_json, print_list
+from codegrant.cli.output import JsonObject, print_json, print_list, warn
 from codegrant.flow import run
+from codegrant.secret import Secret
 from codegrant.web.performer import ServerPerformer
 
 __all__ = ["command"]
@@ -49,6 +51,7 @@ def add(
         perform = ServerPerformer(store, PasswordHasher()).perform
         now = int(time.time())
         account = run(add_account(name, password, now, email=email, name=full_name), perform)
+    _warn_of_short(password)
     print_json(_shown(account))
 
 
@@ -89,6 +92,7 @@ def passwd(
     with open_data(config, database) as store:
         perform = ServerPerformer(store, PasswordHasher()).perform
         run(replace_password(name, password, int(time.time())), perform)
+    _warn_of_short(password)
 
 
 @command.command()
@@ -107,6 +111,13 @@ def enable(*, name: str, config: Path | None, database: str | None) -> None:
     """Let NAME in again."""
     with open_data(config, database) as store:
         run(set_enabled(name, enabled=True, now=int(time.time())), store.perform)
+
+
+def _warn_of_short(password: Secret) -> None:
+    """Say that a password which was taken is shorter than its person could choose."""
+    length = len(password.reveal())
+    if length < MIN_PASSWORD_LENGTH:
+        warn(f"password: it has {length} characters, at least {MIN_PASSWORD_LENGTH} are advised")
 
 
 def _shown(account: Account) -> JsonObject:

@@ -7,10 +7,13 @@ from importlib import import_module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from codegrant.client.aio import AsyncClient
     from codegrant.client.api import ApiSession, AsyncApiSession
     from codegrant.client.api_auth import BearerAuth
-    from codegrant.client.facade import AsyncClient, Client
+    from codegrant.client.facade import Client
+    from codegrant.client.memory import MemoryTokens
     from codegrant.client.pending import PendingLogin
+    from codegrant.client.saved import SavedTokens
     from codegrant.client.tokens import Tokens
     from codegrant.client.userinfo import UserInfo
 
@@ -20,7 +23,9 @@ __all__ = [
     "AsyncClient",
     "BearerAuth",
     "Client",
+    "MemoryTokens",
     "PendingLogin",
+    "SavedTokens",
     "Tokens",
     "UserInfo",
 ]
@@ -28,10 +33,12 @@ __all__ = [
 _HOMES = {
     "ApiSession": "api",
     "AsyncApiSession": "api",
-    "AsyncClient": "facade",
+    "AsyncClient": "aio",
     "BearerAuth": "api_auth",
     "Client": "facade",
+    "MemoryTokens": "memory",
     "PendingLogin": "pending",
+    "SavedTokens": "saved",
     "Tokens": "tokens",
     "UserInfo": "userinfo",
 }

@@ -1,7 +1,8 @@
 """Calling an API for the person who logged in: sessions over httpx2. Layer: client.
 
 A session adds the access token and nothing else: arguments, answers and exceptions are
-those of httpx2.
+those of httpx2. Only a token that had to be refreshed, and could not be, ends a call with an
+error of Codegrant's.
 """
 
 from __future__ import annotations
@@ -13,8 +14,6 @@ from typing import TYPE_CHECKING, TypeAlias, TypedDict, Unpack
 
 if TYPE_CHECKING:
     import httpx2
-
-    from codegrant.client.api_auth import BearerAuth
 
 __all__ = ["ApiSession", "AsyncApiSession", "CallOptions"]
 
@@ -64,8 +63,8 @@ class ApiSession:
     def __init__(
         self,
         http: Callable[[], httpx2.Client],
-        auth: BearerAuth,
-        following: BearerAuth,
+        auth: httpx2.Auth,
+        following: httpx2.Auth,
         base_url: str = "",
     ) -> None:
         self._http = http
@@ -91,6 +90,9 @@ class ApiSession:
 
         Raises:
             UsageError: the token may not go to that origin; nothing was sent.
+            LoginRequired: the tokens are gone for good: send the person to log in again.
+            StoreError: the tokens could not be loaded or saved.
+            Refused, PeerError, TransportError: a refresh failed, and no token is left to use.
             httpx2.HTTPError: the answer did not come.
 
         RFC 6750 §2.1.
@@ -101,44 +103,100 @@ class ApiSession:
     def get(
         self, url: str, *, follow_redirects: bool = False, **options: Unpack[CallOptions]
     ) -> httpx2.Response:
-        """As `request` with GET."""
+        """As `request` with GET.
+
+        Args:
+            url: absolute, or a path below the base URL.
+            follow_redirects: see the class.
+            options: see `CallOptions`.
+
+        Raises as `request` does.
+        """
         return self.request("GET", url, follow_redirects=follow_redirects, **options)
 
     def head(
         self, url: str, *, follow_redirects: bool = False, **options: Unpack[CallOptions]
     ) -> httpx2.Response:
-        """As `request` with HEAD."""
+        """As `request` with HEAD.
+
+        Args:
+            url: absolute, or a path below the base URL.
+            follow_redirects: see the class.
+            options: see `CallOptions`.
+
+        Raises as `request` does.
+        """
         return self.request("HEAD", url, follow_redirects=follow_redirects, **options)
 
     def post(
         self, url: str, *, follow_redirects: bool = False, **options: Unpack[CallOptions]
     ) -> httpx2.Response:
-        """As `request` with POST."""
+        """As `request` with POST.
+
+        Args:
+            url: absolute, or a path below the base URL.
+            follow_redirects: see the class.
+            options: see `CallOptions`.
+
+        Raises as `request` does.
+        """
         return self.request("POST", url, follow_redirects=follow_redirects, **options)
 
     def put(
         self, url: str, *, follow_redirects: bool = False, **options: Unpack[CallOptions]
     ) -> httpx2.Response:
-        """As `request` with PUT."""
+        """As `request` with PUT.
+
+        Args:
+            url: absolute, or a path below the base URL.
+            follow_redirects: see the class.
+            options: see `CallOptions`.
+
+        Raises as `request` does.
+        """
         return self.request("PUT", url, follow_redirects=follow_redirects, **options)
 
     def patch(
         self, url: str, *, follow_redirects: bool = False, **options: Unpack[CallOptions]
     ) -> httpx2.Response:
-        """As `request` with PATCH."""
+        """As `request` with PATCH.
+
+        Args:
+            url: absolute, or a path below the base URL.
+            follow_redirects: see the class.
+            options: see `CallOptions`.
+
+        Raises as `request` does.
+        """
         return self.request("PATCH", url, follow_redirects=follow_redirects, **options)
 
     def delete(
         self, url: str, *, follow_redirects: bool = False, **options: Unpack[CallOptions]
     ) -> httpx2.Response:
-        """As `request` with DELETE."""
+        """As `request` with DELETE.
+
+        Args:
+            url: absolute, or a path below the base URL.
+            follow_redirects: see the class.
+            options: see `CallOptions`.
+
+        Raises as `request` does.
+        """
         return self.request("DELETE", url, follow_redirects=follow_redirects, **options)
 
     @contextmanager
     def stream(
         self, method: str, url: str, **options: Unpack[CallOptions]
     ) -> Generator[httpx2.Response, None, None]:
-        """As `request`, for an answer whose body is read piece by piece inside the `with`."""
+        """As `request`, for an answer whose body is read piece by piece inside the `with`.
+
+        Args:
+            method: e.g. `GET`.
+            url: absolute, or a path below the base URL.
+            options: see `CallOptions`.
+
+        Raises as `request` does.
+        """
         target = self._url(url)
         with self._http().stream(method, target, auth=self._auth, **options) as response:
             yield response
@@ -158,8 +216,8 @@ class AsyncApiSession:
     def __init__(
         self,
         http: Callable[[], httpx2.AsyncClient],
-        auth: BearerAuth,
-        following: BearerAuth,
+        auth: httpx2.Auth,
+        following: httpx2.Auth,
         base_url: str = "",
     ) -> None:
         self._http = http
@@ -182,44 +240,44 @@ class AsyncApiSession:
     async def get(
         self, url: str, *, follow_redirects: bool = False, **options: Unpack[CallOptions]
     ) -> httpx2.Response:
-        """As `request` with GET."""
+        """As `ApiSession.get`."""
         return await self.request("GET", url, follow_redirects=follow_redirects, **options)
 
     async def head(
         self, url: str, *, follow_redirects: bool = False, **options: Unpack[CallOptions]
     ) -> httpx2.Response:
-        """As `request` with HEAD."""
+        """As `ApiSession.head`."""
         return await self.request("HEAD", url, follow_redirects=follow_redirects, **options)
 
     async def post(
         self, url: str, *, follow_redirects: bool = False, **options: Unpack[CallOptions]
     ) -> httpx2.Response:
-        """As `request` with POST."""
+        """As `ApiSession.post`."""
         return await self.request("POST", url, follow_redirects=follow_redirects, **options)
 
     async def put(
         self, url: str, *, follow_redirects: bool = False, **options: Unpack[CallOptions]
     ) -> httpx2.Response:
-        """As `request` with PUT."""
+        """As `ApiSession.put`."""
         return await self.request("PUT", url, follow_redirects=follow_redirects, **options)
 
     async def patch(
         self, url: str, *, follow_redirects: bool = False, **options: Unpack[CallOptions]
     ) -> httpx2.Response:
-        """As `request` with PATCH."""
+        """As `ApiSession.patch`."""
         return await self.request("PATCH", url, follow_redirects=follow_redirects, **options)
 
     async def delete(
         self, url: str, *, follow_redirects: bool = False, **options: Unpack[CallOptions]
     ) -> httpx2.Response:
-        """As `request` with DELETE."""
+        """As `ApiSession.delete`."""
         return await self.request("DELETE", url, follow_redirects=follow_redirects, **options)
 
     @asynccontextmanager
     async def stream(
         self, method: str, url: str, **options: Unpack[CallOptions]
     ) -> AsyncGenerator[httpx2.Response, None]:
-        """As `request`, for an answer whose body is read piece by piece inside the `async with`."""
+        """As `ApiSession.stream`, with `async with`."""
         target = self._url(url)
         async with self._http().stream(method, target, auth=self._auth, **options) as response:
             yield response

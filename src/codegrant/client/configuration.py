@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from codegrant.client.pending import LOGIN_LIFETIME
+from codegrant.client.tokens import Tokens
 from codegrant.errors import ConfigurationError, UsageError
 from codegrant.jose import ALGORITHMS
 from codegrant.messages.metadata import ServerMetadata
@@ -75,6 +76,17 @@ class ClientConfig:
     def issuer(self) -> str:
         """The issuer; empty for a server described without one."""
         return self.server if isinstance(self.server, str) else self.server.issuer or ""
+
+    def owns(self, tokens: Tokens) -> bool:
+        """Return whether `tokens` were issued to this client by this server.
+
+        A server is known by its issuer, and without one by its token endpoint.
+        """
+        if (tokens.issuer, tokens.client_id) != (self.issuer, self.client_id):
+            return False
+        if self.issuer or isinstance(self.server, str):
+            return True
+        return tokens.token_endpoint == self.server.token_endpoint
 
 
 def make_config(

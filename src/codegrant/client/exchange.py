@@ -13,13 +13,11 @@ from codegrant.messages.token import CodeTokenRequest, TokenResponse
 from codegrant.remote.key_sets import RemoteKeySet
 from codegrant.remote.posts import authenticated_post, choose_method
 from codegrant.rules.callback import CheckedCallback
-from codegrant.rules.id_token import IdToken, check_claimed_id_token, verify_id_token
+from codegrant.rules.id_token import IdToken, accept_id_token, read_id_token
 from codegrant.rules.metadata import VerifiedServer
-from codegrant.rules.scope import parse_scope
 from codegrant.rules.token_response import judge_token_response
-from codegrant.secret import Secret
 
-__all__ = ["exchange_code"]
+__all__ = ["allowed_algs", "exchange_code"]
 
 
 def exchange_code(
@@ -54,10 +52,11 @@ def exchange_code(
     url = login.provider.token_endpoint
     supported = metadata.token_endpoint_auth_methods_supported
     method = choose_method(config.token_endpoint_auth_method, config.client_secret, supported)
+    verifier = login.code_verifier
     request = CodeTokenRequest(
         code=answer.code,
         redirect_uri=login.provider.redirect_uri,
-        code_verifier=login.code_verifier,
+        code_verifier=verifier,
         # Repeated, since without it a server may make the token for its userinfo endpoint
         # instead. One access token is for one resource: of several, the server chooses.
         # RFC 8707 §2.2
@@ -79,12 +78,14 @@ def exchange_code(
         method=method,
         supported=supported,
         secrets=[
-            secret
-            for secret in (answer.code, login.code_verifier, config.client_secret)
-            if secret is not None
+            secret for secret in (answer.code, verifier, config.client_secret) if secret is not None
         ],
     )
-    identity = yield from _identify(config, metadata, keys, body=body, login=login, now=now)
+    identity: IdToken | None = None
+    if "openid" in login.scope:
+        identity = yield from _identify(
+            config, metadata, keys, body=body, answer=answer, login=login, now=now
+        )
     return _tokens(config, metadata, body=body, login=login, identity=identity, now=now)
 
 
@@ -94,12 +95,11 @@ def _identify(
     keys: RemoteKeySet | None,
     *,
     body: TokenResponse,
+    answer: CheckedCallback,
     login: PendingLogin,
     now: int,
-) -> Flow[IdToken | None]:
-    """Return the verified ID token of an OpenID login, `None` of any other."""
-    if "openid" not in login.scope:
-        return None
+) -> Flow[IdToken]:
+    """Return the verified ID token of an OpenID login."""
     if body.id_token is None:
         raise ResponseRejected(
             "openid was asked for, but the token response has no id_token",
@@ -111,60 +111,28 @@ def _identify(
     if keys is None:
         raise MetadataRejected("the server has no jwks_uri", code="no_keys", stage="id_token")
     try:
-        return (
-            yield from _verify(
-                config,
-                metadata,
-                keys,
-                raw_token=body.id_token,
-                access_token=body.access_token,
-                login=login,
-                now=now,
-            )
+        claimed = read_id_token(
+            parse_jwt(body.id_token.reveal()),
+            issuer=login.provider.issuer,
+            client_id=config.client_id,
+            nonce=login.nonce,
+            now=now,
+            leeway=config.leeway,
+            access_token=body.access_token.reveal(),
+            code=answer.code.reveal(),
+            state=login.state,
+            max_age=login.max_age,
+            acr_values=login.acr_values if login.acr_essential else None,
+            allowed_algs=allowed_algs(config, metadata),
         )
+        verified, _ = yield from keys.verify(claimed.jwt, now)
+        return accept_id_token(claimed, verified)
     except CodegrantError as error:
         error.stage = error.stage or "id_token"
         raise
 
 
-def _verify(
-    config: ClientConfig,
-    metadata: ServerMetadata,
-    keys: RemoteKeySet,
-    *,
-    raw_token: Secret,
-    access_token: Secret,
-    login: PendingLogin,
-    now: int,
-) -> Flow[IdToken]:
-    allowed = _allowed_algs(config, metadata)
-    issuer = login.provider.issuer
-    jwt = parse_jwt(raw_token.reveal())
-    check_claimed_id_token(
-        jwt,
-        issuer=issuer,
-        client_id=config.client_id,
-        nonce=login.nonce,
-        now=now,
-        leeway=config.leeway,
-        allowed_algs=allowed,
-    )
-    verified, _ = yield from keys.verify(jwt, now)
-    return verify_id_token(
-        verified,
-        issuer=issuer,
-        client_id=config.client_id,
-        nonce=login.nonce,
-        now=now,
-        leeway=config.leeway,
-        access_token=access_token.reveal(),
-        max_age=login.max_age,
-        acr_values=login.acr_values if login.acr_essential else None,
-        allowed_algs=allowed,
-    )
-
-
-def _allowed_algs(config: ClientConfig, metadata: ServerMetadata) -> tuple[str, ...]:
+def allowed_algs(config: ClientConfig, metadata: ServerMetadata) -> tuple[str, ...]:
     """Return the algorithms that may sign: of the configuration or metadata, never of a token."""
     if config.id_token_algs:
         return config.id_token_algs
@@ -172,8 +140,8 @@ def _allowed_algs(config: ClientConfig, metadata: ServerMetadata) -> tuple[str, 
     if not listed:
         return tuple(ALGORITHMS)
     # A server may list EdDSA as Ed25519 alone. RFC 9864 §2.2
-    found = (find_algorithm(name) for name in listed)
-    return tuple(dict.fromkeys(algorithm.name for algorithm in found if algorithm is not None))
+    found = [find_algorithm(name) for name in listed]
+    return tuple(dict.fromkeys([algorithm.name for algorithm in found if algorithm is not None]))
 
 
 def _tokens(
@@ -185,7 +153,7 @@ def _tokens(
     identity: IdToken | None,
     now: int,
 ) -> Tokens:
-    granted = frozenset(parse_scope(body.scope) if body.scope else ())
+    granted = frozenset((body.scope or "").split())
     return Tokens(
         access_token=body.access_token,
         token_type="Bearer",
@@ -196,7 +164,9 @@ def _tokens(
         id_token=body.id_token if identity is not None else None,
         identity=identity,
         issuer=metadata.issuer or "",
+        token_endpoint=login.provider.token_endpoint,
         client_id=config.client_id,
+        resource=login.resource,
         received_at=now,
         extra=body.extra,
     )

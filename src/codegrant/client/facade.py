@@ -1,6 +1,7 @@
-"""`Client` and `AsyncClient`: the client role as a program uses it. Layer: client.
+"""`Client`: the client role as a program with threads uses it. Layer: client.
 
-Both are immutable and made of the same flows; they differ in how they wait.
+`client/aio.py` has its twin for asyncio. Both are immutable and made of the same flows; they
+differ in how they wait.
 """
 
 from __future__ import annotations
@@ -10,20 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from codegrant.client.api import ApiSession, AsyncApiSession
+from codegrant.client.api import ApiSession
 from codegrant.client.configuration import make_config
 from codegrant.client.flows import ClientFlows
+from codegrant.client.live import LiveTokens
 from codegrant.client.login import make_login_request
 from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin
+from codegrant.client.saved import SavedTokens
 from codegrant.client.tokens import Tokens
 from codegrant.client.userinfo import UserInfo
-from codegrant.flow import Effect, run, run_async
+from codegrant.flow import Effect, run
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.remote.sync import SyncDriver
 from codegrant.remote.transport import HttpSettings
 from codegrant.secret import Secret
 
-__all__ = ["AsyncClient", "Client"]
+__all__ = ["LOGGER", "Client"]
 
 LOGGER = "codegrant.client"
 
@@ -103,7 +106,7 @@ class Client:
                 require_s256=not dangerously_allow_missing_pkce_support,
             )
         )
-        self._driver = SyncDriver(_http_settings(timeout, ca_file))
+        self._driver = SyncDriver(HttpSettings(timeout=timeout, ca_file=ca_file, logger=LOGGER))
         self._clock = clock
 
     def start_login(
@@ -199,26 +202,79 @@ class Client:
         """
         return run(self._flows.userinfo(tokens, self._now()), self._driver.perform)
 
-    def api(self, tokens: Tokens, *, base_url: str = "") -> ApiSession:
-        """Return a session that calls APIs with the access token.
+    def refresh(self, tokens: Tokens) -> Tokens:
+        """Return new tokens for `tokens`, whose refresh token is spent from then on.
+
+        Keep what is returned in their place. Tokens that this client has refreshed already
+        give what became of them: no refresh token is sent twice.
 
         Args:
             tokens: of a login at this client.
+
+        Raises:
+            LoginRequired: the server does not take the refresh token any more, or there is
+                none. No other error is a reason to forget `tokens`; but a server whose answer
+                was lost or refused may have spent them.
+            UsageError: the tokens are not of a login at this client; nothing was sent.
+            Refused: the server answered with another OAuth error.
+            ResponseRejected: the token response must not be used.
+            TokenRejected: the ID token is not of the same login.
+            MetadataRejected: the server's metadata or keys must not be used.
+            TransportError: the server could not be reached.
+
+        RFC 6749 §6; OpenID Connect Core §12.
+        """
+        return run(self._flows.refresh(tokens, self._now()), self._driver.perform)
+
+    def revoke(self, tokens: Tokens) -> None:
+        """Make `tokens` worthless: the refresh token, and with it the login.
+
+        Without a refresh token it is the access token. Forget the tokens first: they may
+        be of use to nobody, whatever the server says.
+
+        Args:
+            tokens: of a login at this client.
+
+        Raises:
+            UsageError: the tokens are not of a login at this client, or the server has no
+                revocation endpoint (`no_revocation`); nothing was sent.
+            Refused: the server answered with an OAuth error, e.g. `unsupported_token_type`.
+            ResponseRejected: the answer is none.
+            MetadataRejected: the server's metadata must not be used.
+            TransportError: the server could not be reached, or cannot answer now.
+
+        RFC 7009 §2.
+        """
+        run(self._flows.revoke(tokens, self._now()), self._driver.perform)
+
+    def api(
+        self,
+        tokens: Tokens | SavedTokens,
+        *,
+        base_url: str = "",
+        on_tokens: Callable[[Tokens], None] | None = None,
+    ) -> ApiSession:
+        """Return a session that calls APIs with the access token, refreshed when it must be.
+
+        That is shortly before it expires, and once after an API has called it invalid; one
+        refresh serves every thread of this process. What it gives is saved before it is used.
+
+        Args:
+            tokens: of a login at this client, or where they are kept: a `TokenFile`, say.
             base_url: goes before the paths of calls, e.g. `https://api.example/v1`.
+            on_tokens: called with the tokens of every refresh before they are used, to
+                keep them. What it raises ends the call. It must not call this session, which
+                waits for it.
 
         Raises:
             UsageError: the tokens are not of a login at this client.
         """
-        from codegrant.client.api_auth import BearerAuth
+        from codegrant.client.api_auth import make_auths  # httpx2 is slow to import
 
-        self._flows.check_own(tokens)
+        live = LiveTokens(self._flows, tokens, on_tokens)
         origins = self._flows.config.api_origins
-        return ApiSession(
-            self._driver.pool,
-            BearerAuth(tokens.access_token, origins=origins),
-            BearerAuth(tokens.access_token, origins=origins, follow_redirects=True),
-            base_url,
-        )
+        auths = make_auths(live, self._driver.perform, self._clock, origins)
+        return ApiSession(self._driver.pool, *auths, base_url)
 
     def close(self) -> None:
         """Close this process's connections; a later call opens new ones."""
@@ -250,145 +306,3 @@ class Client:
 
     def _now(self) -> int:
         return int(self._clock())
-
-
-class AsyncClient:
-    """As `Client`, for asyncio: the same arguments, and methods to be awaited.
-
-    Safe to share between tasks; it may be used from one event loop after another. The
-    connections of a loop are closed by `aclose` (or `async with`) in that loop alone: Python
-    complains of those that are left when it ends.
-    """
-
-    __slots__ = ("__weakref__", "_clock", "_driver", "_flows")
-
-    def __init__(
-        self,
-        server: str | ServerMetadata,
-        *,
-        client_id: str,
-        client_secret: str | Secret | None = None,
-        token_endpoint_auth_method: str | None = None,
-        redirect_uri: str | None = None,
-        scope: str | Sequence[str] | None = None,
-        api_origins: Sequence[str] = (),
-        id_token_algs: Sequence[str] = (),
-        leeway: int = 60,
-        login_lifetime: int = LOGIN_LIFETIME,
-        timeout: float = 10.0,
-        ca_file: str | None = None,
-        untrusted_issuer: bool = False,
-        dangerously_allow_missing_pkce_support: bool = False,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._flows = ClientFlows(
-            make_config(
-                server,
-                client_id=client_id,
-                client_secret=client_secret,
-                token_endpoint_auth_method=token_endpoint_auth_method,
-                redirect_uri=redirect_uri,
-                scope=scope,
-                api_origins=api_origins,
-                id_token_algs=id_token_algs,
-                leeway=leeway,
-                login_lifetime=login_lifetime,
-                untrusted_issuer=untrusted_issuer,
-                require_s256=not dangerously_allow_missing_pkce_support,
-            )
-        )
-        from codegrant.remote.aio import AsyncDriver  # programs with threads need no asyncio
-
-        self._driver = AsyncDriver(_http_settings(timeout, ca_file))
-        self._clock = clock
-
-    async def start_login(
-        self,
-        *,
-        redirect_uri: str | None = None,
-        scope: str | Sequence[str] | None = None,
-        prompt: str | None = None,
-        max_age: int | None = None,
-        login_hint: str | None = None,
-        acr_values: str | Sequence[str] = (),
-        acr_essential: bool = False,
-        ui_locales: str | Sequence[str] = (),
-        resource: str | Sequence[str] = (),
-        claims: Mapping[str, object] | None = None,
-        extra: Mapping[str, str] | None = None,
-        return_to: str | None = None,
-    ) -> PendingLogin:
-        """As `Client.start_login`."""
-        request = make_login_request(
-            redirect_uri=redirect_uri,
-            scope=scope,
-            prompt=prompt,
-            max_age=max_age,
-            login_hint=login_hint,
-            acr_values=acr_values,
-            acr_essential=acr_essential,
-            ui_locales=ui_locales,
-            resource=resource,
-            claims=claims,
-            extra=extra,
-            return_to=return_to,
-        )
-        flow = self._flows.start_login(request, self._now())
-        return await run_async(flow, self._driver.perform)
-
-    async def finish_login(self, callback_url: str, login: PendingLogin) -> Tokens:
-        """As `Client.finish_login`."""
-        flow = self._flows.finish_login(callback_url, login, self._now())
-        return await run_async(flow, self._driver.perform)
-
-    async def userinfo(self, tokens: Tokens) -> UserInfo:
-        """As `Client.userinfo`."""
-        return await run_async(self._flows.userinfo(tokens, self._now()), self._driver.perform)
-
-    def api(self, tokens: Tokens, *, base_url: str = "") -> AsyncApiSession:
-        """As `Client.api`; the session's methods are to be awaited."""
-        from codegrant.client.api_auth import BearerAuth
-
-        self._flows.check_own(tokens)
-        origins = self._flows.config.api_origins
-        return AsyncApiSession(
-            self._driver.pool,
-            BearerAuth(tokens.access_token, origins=origins),
-            BearerAuth(tokens.access_token, origins=origins, follow_redirects=True),
-            base_url,
-        )
-
-    async def aclose(self) -> None:
-        """Close this event loop's connections; a later call opens new ones."""
-        await self._driver.aclose()
-
-    @property
-    def flows(self) -> ClientFlows:
-        """The logic behind the methods, for web adapters that drive it themselves."""
-        return self._flows
-
-    async def perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
-        """Carry out one effect of `flows`; for web adapters."""
-        return await self._driver.perform(effect)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.aclose()
-
-    def __repr__(self) -> str:
-        config = self._flows.config
-        return f"AsyncClient({config.issuer!r}, client_id={config.client_id!r})"
-
-    def _now(self) -> int:
-        return int(self._clock())
-
-
-def _http_settings(timeout: float, ca_file: str | None) -> HttpSettings:
-    return HttpSettings(timeout=timeout, ca_file=ca_file, logger=LOGGER)

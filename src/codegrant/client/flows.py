@@ -10,12 +10,15 @@ from urllib.parse import urlsplit
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.exchange import exchange_code
+from codegrant.client.lineage import Lineage
 from codegrant.client.login import LoginRequest, SealedState, identity_at, scope_at, start_login
 from codegrant.client.pending import PendingLogin, ProviderIdentity
+from codegrant.client.refresh import login_required, refresh_token_of, refresh_tokens
+from codegrant.client.revocation import revoke_tokens
 from codegrant.client.state_errors import other_provider, state_error
 from codegrant.client.tokens import Tokens
 from codegrant.client.userinfo import UserInfo, fetch_userinfo
-from codegrant.errors import CallbackRejected, MessageError, UsageError
+from codegrant.errors import CallbackRejected, CodegrantError, MessageError, UsageError
 from codegrant.flow import Flow, ask
 from codegrant.messages.authorization import (
     AuthorizationErrorResponse,
@@ -24,11 +27,11 @@ from codegrant.messages.authorization import (
 )
 from codegrant.messages.parameters import Parameters
 from codegrant.remote.discovery import Discovery
-from codegrant.remote.effects import FieldName, Report
+from codegrant.remote.effects import FieldName, Report, SingleFlight
 from codegrant.remote.key_sets import RemoteKeySet
 from codegrant.rules.callback import check_callback
 from codegrant.rules.metadata import VerifiedServer, trust_server_metadata
-from codegrant.secret import same_secret
+from codegrant.secret import digest_of, same_secret
 
 __all__ = ["ClientFlows"]
 
@@ -43,12 +46,17 @@ class ClientFlows:
     Args:
         config: of the client.
 
+    Attributes:
+        config: as given.
+        lineage: which tokens came of which.
+
     Raises:
         UsageError: the issuer or the described server has an address we may not use.
     """
 
     def __init__(self, config: ClientConfig) -> None:
         self.config = config
+        self.lineage = Lineage()
         if isinstance(config.server, str):
             self._discovery: Discovery | None = Discovery(
                 config.server,
@@ -127,14 +135,56 @@ class ClientFlows:
         tokens = yield from exchange_code(
             self.config, server, self._keys_of(server), answer=answer, login=login, now=now
         )
-        fields: dict[FieldName, str | int] = {
-            "issuer": tokens.issuer,
-            "client_id": tokens.client_id,
-        }
-        if tokens.missing_scope:
-            fields["missing_scope"] = " ".join(sorted(tokens.missing_scope))
-        yield from ask(Report(logging.INFO, "login finished", fields))
+        yield from ask(Report(logging.INFO, "login finished", _about(tokens)))
         return tokens
+
+    def refresh(self, tokens: Tokens, now: int) -> Flow[Tokens]:
+        """Return new tokens for `tokens`; see `Client.refresh`."""
+        self.check_own(tokens)
+        latest = self.lineage.latest(tokens)
+        is_newer = latest is not tokens and not self.lineage.has_ended(latest)
+        if is_newer and not latest.is_due(now):
+            return latest
+        key = f"refresh {refresh_token_of(latest).digest().hex()}"
+        flight = SingleFlight(key, lambda: self._refresh(latest, now), finishes=True)
+        return (yield from ask(flight))
+
+    def _refresh(self, tokens: Tokens, now: int) -> Flow[Tokens]:
+        """Refresh, unless the flight before this one has just done so."""
+        latest = self.lineage.latest(tokens)
+        if latest is not tokens:
+            return latest
+        if self.lineage.has_ended(tokens):
+            raise login_required("the tokens were revoked", code="tokens_revoked")
+        server = yield from self.find_server(now)
+        new = yield from refresh_tokens(self.config, server, self._keys_of(server), tokens, now)
+        if not self.lineage.add(tokens, new):
+            yield from self.revoke_quietly(new, now)
+            raise login_required("the tokens were revoked meanwhile", code="tokens_revoked")
+        yield from ask(Report(logging.INFO, "tokens refreshed", _about(new)))
+        return new
+
+    def revoke(self, tokens: Tokens, now: int) -> Flow[None]:
+        """Make `tokens` worthless; see `Client.revoke`."""
+        self.check_own(tokens)
+        latest = self.lineage.end(tokens)
+        try:
+            server = yield from self.find_server(now)
+            yield from revoke_tokens(self.config, server, latest)
+        except CodegrantError:
+            self.lineage.resume(latest)
+            raise
+        yield from ask(Report(logging.INFO, "tokens revoked", _about(latest)))
+
+    def revoke_quietly(self, tokens: Tokens, now: int) -> Flow[None]:
+        """Revoke tokens that nobody wants any more, if the server lets us: a failure is logged."""
+        try:
+            yield from self.revoke(tokens, now)
+        except CodegrantError as error:
+            fields = _about(tokens)
+            fields["code"] = error.code
+            level = logging.INFO if error.code == "no_revocation" else logging.WARNING
+            yield from ask(Report(level, "tokens could not be revoked", fields))
 
     def userinfo(self, tokens: Tokens, now: int) -> Flow[UserInfo]:
         """Return the claims of the userinfo endpoint; see `Client.userinfo`."""
@@ -148,7 +198,7 @@ class ClientFlows:
         Raises:
             UsageError: they belong to another client or issuer.
         """
-        if (tokens.issuer, tokens.client_id) != (self.config.issuer, self.config.client_id):
+        if not self.config.owns(tokens):
             raise UsageError(
                 "tokens: they were issued by another server or to another client",
                 code="foreign_tokens",
@@ -168,17 +218,27 @@ class ClientFlows:
     def _claim(self, login: PendingLogin) -> None:
         """Let the first finish of a login pass; this process remembers the last few thousand."""
         mark = object()
-        if self._used.setdefault(login.login_id, mark) is not mark:
+        if self._used.setdefault(digest_of(login.state), mark) is not mark:
             raise state_error("state_already_used", "this login was finished before")
         if len(self._used) > 2 * _REMEMBERED_LOGINS:
             for oldest in list(self._used)[:_REMEMBERED_LOGINS]:
                 self._used.pop(oldest, None)
 
 
+def _about(tokens: Tokens) -> dict[FieldName, str | int]:
+    """Return what a report says about tokens."""
+    fields: dict[FieldName, str | int] = {"issuer": tokens.issuer, "client_id": tokens.client_id}
+    if tokens.missing_scope:
+        fields["missing_scope"] = " ".join(sorted(tokens.missing_scope))
+    return fields
+
+
 def _parse_callback(callback_url: str) -> AuthorizationResponse | AuthorizationErrorResponse:
     """Return the authorization response in a callback's URL."""
+    address, _, query = callback_url.strip().partition("#")[0].partition("?")
     try:
-        return parse_authorization_response(Parameters.parse(urlsplit(callback_url).query))
+        urlsplit(address)  # refuses what is no URL, and knows the address from the login before
+        return parse_authorization_response(Parameters.parse(query))
     except (MessageError, ValueError) as error:
         reason = error.message if isinstance(error, MessageError) else "it is no URL"
         code = error.code if isinstance(error, MessageError) else "malformed_callback"

@@ -9,8 +9,14 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from codegrant.client.configuration import ClientConfig, parse_scope_argument
-from codegrant.client.pending import PendingLogin, ProviderIdentity, with_url
-from codegrant.client.state import LoginState
+from codegrant.client.pending import (
+    PendingLogin,
+    ProviderIdentity,
+    code_verifier_of,
+    login_id_of,
+    nonce_of,
+)
+from codegrant.client.state import LoginState, browser_digest
 from codegrant.errors import MetadataRejected, UsageError
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.jose import base64url
@@ -65,9 +71,9 @@ class LoginRequest:
         """
         if self.max_age is not None and self.max_age < 0:
             raise UsageError(f"max_age: {self.max_age} is negative; seconds are expected")
-        taken = sorted(_OWN & self.extra.keys())
-        if taken:
-            raise UsageError(f"extra: {', '.join(taken)} cannot be set there", code="own_parameter")
+        if not _OWN.isdisjoint(self.extra):
+            taken = ", ".join(sorted(_OWN & self.extra.keys()))
+            raise UsageError(f"extra: {taken} cannot be set there", code="own_parameter")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +83,12 @@ class SealedState:
     Attributes:
         key_ring: the application's keys.
         origin: where the login begins, e.g. `https://app.example`.
+        user_agent: of the browser in which it begins.
     """
 
     key_ring: KeyRing
     origin: str
+    user_agent: str = ""
 
 
 def make_login_request(
@@ -138,28 +146,16 @@ def start_login(
     scope = scope_at(config, server.metadata, request.scope)
     openid = "openid" in scope
     _check_openid(server.metadata, openid=openid)
-    seed = Secret(base64url.encode((yield from ask(RandomBytes(32)))))
-    login = PendingLogin(
-        url="",
-        state="",
-        seed=seed,
-        provider=provider,
-        started_at=now,
-        scope=scope,
-        resource=request.resource,
-        max_age=request.max_age,
-        acr_values=request.acr_values,
-        acr_essential=request.acr_essential,
-        return_to=request.return_to,
-    )
+    seed = yield from ask(RandomBytes(32))
     if sealed_state is None:
         state = base64url.encode((yield from ask(RandomBytes(32))))
     else:
         state = LoginState(
-            login_id=login.login_id,
+            login_id=login_id_of(seed),
             started_at=now,
             origin=sealed_state.origin,
             return_to=request.return_to,
+            browser=browser_digest(sealed_state.user_agent),
         ).seal(sealed_state.key_ring)
     message = AuthorizationRequest(
         client_id=config.client_id,
@@ -167,8 +163,8 @@ def start_login(
         redirect_uri=provider.redirect_uri,
         scope=format_scope(scope) if scope else None,
         state=state,
-        nonce=login.nonce if openid else None,
-        code_challenge=challenge_of(login.code_verifier.reveal()),
+        nonce=nonce_of(seed) if openid else None,
+        code_challenge=challenge_of(code_verifier_of(seed).reveal()),
         code_challenge_method="S256",
         prompt=request.prompt,
         max_age=None if request.max_age is None else str(request.max_age),
@@ -179,7 +175,19 @@ def start_login(
         resource=request.resource,
     )
     pairs = [*message.build(), *request.extra.items()]
-    return with_url(login, add_to_query(endpoint, pairs), state)
+    return PendingLogin(
+        url=add_to_query(endpoint, pairs),
+        state=state,
+        seed=Secret(base64url.encode(seed)),
+        provider=provider,
+        started_at=now,
+        scope=scope,
+        resource=request.resource,
+        max_age=request.max_age,
+        acr_values=request.acr_values,
+        acr_essential=request.acr_essential,
+        return_to=request.return_to,
+    )
 
 
 def identity_at(

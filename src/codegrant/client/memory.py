@@ -1,7 +1,7 @@
-"""The token store of a web login in this process's memory. Layer: client.
+"""Stores in this process's memory: of a web login, and of one program's tokens. Layer: client.
 
-For development and for tests: it forgets everything at a restart and another worker does
-not see it.
+For development and for tests: they forget everything at a restart and another worker does
+not see them.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from codegrant.client.effects import (
     SaveSession,
     StoredSession,
 )
+from codegrant.client.tokens import Tokens
 from codegrant.errors import StoreError
 from codegrant.flow import Effect
 
-__all__ = ["MemoryTokenStore"]
+__all__ = ["MemoryTokenStore", "MemoryTokens"]
 
 T = TypeVar("T")
 
@@ -107,3 +108,38 @@ class MemoryTokenStore:
     def _forget_expired(self, now: int) -> None:
         self._claims = {k: c for k, c in self._claims.items() if c.expires_at > now}
         self._sessions = {k: s for k, s in self._sessions.items() if s.expires_at > now}
+
+
+class MemoryTokens:
+    """The tokens of one login as `SavedTokens` wants them kept; safe to share between threads.
+
+    Args:
+        tokens: of a login; without them nobody is logged in.
+    """
+
+    def __init__(self, tokens: Tokens | None = None) -> None:
+        self._lock = Lock()
+        self._tokens = tokens
+
+    def load(self) -> Tokens | None:
+        """Return the tokens; `None` when nobody is logged in."""
+        return self._tokens
+
+    def save(self, tokens: Tokens, *, replacing: Tokens | None = None) -> bool:
+        """Keep `tokens`; see `SavedTokens.save`."""
+        with self._lock:
+            if replacing is not None and not self._holds(replacing):
+                return False
+            self._tokens = tokens
+            return True
+
+    def delete(self, tokens: Tokens | None = None) -> bool:
+        """Forget the tokens; see `SavedTokens.delete`."""
+        with self._lock:
+            if self._tokens is None or (tokens is not None and not self._holds(tokens)):
+                return False
+            self._tokens = None
+            return True
+
+    def _holds(self, tokens: Tokens) -> bool:
+        return self._tokens is not None and self._tokens.is_same(tokens)

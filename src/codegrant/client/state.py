@@ -24,8 +24,10 @@ from codegrant.sealing import KeyRing
 from codegrant.secret import Secret, digest_of, same_secret
 
 __all__ = [
+    "Brought",
     "CookieLogin",
     "LoginState",
+    "browser_digest",
     "diagnose",
     "login_digest",
     "open_cookie",
@@ -36,9 +38,16 @@ __all__ = [
 MAX_RETURN_TO = 200
 MAX_ORIGIN = 100
 MAX_PROVIDER_NAME = 40
+MAX_PENDING = 12
+"""Pending logins that one browser keeps; the oldest go first."""
+
+# Browsers keep at least 150 cookies of a host, and servers take at least 8 KB of them.
+_JAR_COOKIES = 150
+_JAR_BYTES = 8000
 
 _SEED = 32
 _TIME = 5
+_BROWSER = 4
 _MAX_AGE = 4
 _NO_MAX_AGE = 0xFFFFFFFF
 _COOKIE_PURPOSE = "codegrant client pending cookie 1"
@@ -59,12 +68,14 @@ class LoginState:
             than 100 bytes.
         return_to: where the application wants to continue; `None` when it has more than
             200 bytes.
+        browser: 4 bytes that tell one kind of browser from another, see `browser_digest`.
     """
 
     login_id: bytes
     started_at: int
     origin: str = ""
     return_to: str | None = None
+    browser: bytes = bytes(4)
 
     def seal(self, key_ring: KeyRing) -> str:
         """Return the `state` parameter: under 480 base64url characters."""
@@ -74,7 +85,8 @@ class LoginState:
         return_to = (self.return_to or "").encode()
         if len(return_to) > MAX_RETURN_TO:
             return_to = b""
-        head = self.login_id + self.started_at.to_bytes(_TIME) + len(origin).to_bytes(1)
+        head = self.login_id + self.started_at.to_bytes(_TIME) + self.browser
+        head += len(origin).to_bytes(1)
         return key_ring.seal(_STATE_PURPOSE, head + origin + return_to)
 
     @classmethod
@@ -90,14 +102,40 @@ class LoginState:
         except SealBroken as error:
             raise seal_error(error, "the state parameter") from None
         login_id, rest = raw[:LOGIN_ID_BYTES], raw[LOGIN_ID_BYTES:]
-        started_at, size = int.from_bytes(rest[:_TIME]), rest[_TIME]
-        origin, return_to = rest[_TIME + 1 : _TIME + 1 + size], rest[_TIME + 1 + size :]
+        started_at, rest = int.from_bytes(rest[:_TIME]), rest[_TIME:]
+        browser, size, rest = rest[:_BROWSER], rest[_BROWSER], rest[_BROWSER + 1 :]
+        origin, return_to = rest[:size], rest[size:]
         return cls(
             login_id=login_id,
             started_at=started_at,
             origin=origin.decode(),
             return_to=return_to.decode() or None,
+            browser=browser,
         )
+
+
+def browser_digest(user_agent: str) -> bytes:
+    """Return 4 bytes that differ from browser to browser; they explain, and prove nothing."""
+    return digest_of(user_agent)[:_BROWSER]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """What a browser brought to a callback, as far as it explains a cookie that is missing.
+
+    Attributes:
+        method: of the request.
+        user_agent: as sent.
+        cookies: how many of all applications on this host.
+        cookie_bytes: of the whole Cookie field.
+        pending: how many other pending logins of this application are among them.
+    """
+
+    method: str = "GET"
+    user_agent: str = ""
+    cookies: int = 0
+    cookie_bytes: int = 0
+    pending: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +159,7 @@ class CookieLogin:
     @property
     def login_id(self) -> bytes:
         """As `PendingLogin.login_id`."""
-        return login_id_of(self.seed)
+        return login_id_of(base64url.decode(self.seed.reveal()))
 
 
 def seal_cookie(login: PendingLogin, provider_name: str, key_ring: KeyRing) -> str:
@@ -229,6 +267,7 @@ def diagnose(
     cookie_found: bool = False,
     already_used: bool = False,
     lifetime: int = LOGIN_LIFETIME,
+    brought: Brought | None = None,
 ) -> StateError:
     """Return why a callback has no pending login: the likeliest cause and its fix.
 
@@ -240,7 +279,10 @@ def diagnose(
         cookie_found: whether the cookie of this state's login came along.
         already_used: whether this login was finished before.
         lifetime: seconds that a login may last.
+        brought: what the browser brought, when that is known.
     """
+    if brought is not None and brought.method == "POST":
+        return state_error("state_posted", "the callback was sent as a form")
     if not raw_state:
         return state_error("state_missing", "the callback has no state")
     try:
@@ -266,6 +308,27 @@ def diagnose(
         )
     if cookie_found:
         return state_error("state_mismatch", "the state is not the one of this login's cookie")
+    return _explain_missing_cookie(state, brought or Brought())
+
+
+def _explain_missing_cookie(state: LoginState, brought: Brought) -> StateError:
+    """Return why the browser of this login, if it is that, came without its cookie."""
+    if brought.pending >= MAX_PENDING:
+        return state_error(
+            "state_superseded",
+            f"{brought.pending} logins were begun in this browser after this one",
+            pending=brought.pending,
+        )
+    if brought.cookies >= _JAR_COOKIES or brought.cookie_bytes >= _JAR_BYTES:
+        return state_error(
+            "state_cookies_full",
+            f"the browser sent {brought.cookies} cookies of {brought.cookie_bytes} bytes, and not "
+            "this login's",
+            cookies=brought.cookies,
+            cookie_bytes=brought.cookie_bytes,
+        )
+    if brought.user_agent and state.browser != browser_digest(brought.user_agent):
+        return state_error("state_other_browser", "the login began in another browser")
     return state_error("state_cookie_missing", "no cookie of this login came with the callback")
 
 

@@ -14,8 +14,24 @@ _HINTS = {
         "the callback address carries no state: it was opened by hand, or the provider drops it"
     ),
     "state_cookie_missing": (
-        "the browser did not bring the login's cookie: a Secure cookie over http, SameSite=Strict, "
-        "another browser or an in-app browser, or cookies are off; start the login again"
+        "the browser did not bring the login's cookie: cookies are off or were cleared, a private "
+        "window was closed, or a proxy removes or renames them; start the login again"
+    ),
+    "state_other_browser": (
+        "cookies stay with their browser: the link was opened in another one, often an in-app "
+        "browser or the system's; finish the login where it began"
+    ),
+    "state_superseded": (
+        "a browser keeps 12 logins that were begun, the oldest go first; start the login again, "
+        "and look for a page that begins logins by itself"
+    ),
+    "state_cookies_full": (
+        "browsers drop the oldest cookies of a host that has too many: set fewer and smaller "
+        "cookies on it, beside this login's one of 220 bytes"
+    ),
+    "state_posted": (
+        "browsers bring no SameSite=Lax cookie with a form from another site: let the provider "
+        "answer in the query, without response_mode=form_post"
     ),
     "state_host_changed": (
         "cookies stay with their host: use one address for the application, in the browser and "

@@ -14,6 +14,7 @@ from codegrant.secret import Secret
 __all__ = ["Tokens"]
 
 _PURPOSE = "codegrant client tokens 1"
+_EARLY_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,9 @@ class Tokens:
         identity: the verified ID token: who logged in. The key of an account is
             (`identity.issuer`, `identity.subject`), never an e-mail address.
         issuer: whose tokens they are; empty for a server described without an issuer.
+        token_endpoint: where they came from, by which a server without an issuer is known.
         client_id: whom they were issued to.
+        resource: the APIs that they were asked for. RFC 8707.
         received_at: epoch seconds.
         extra: further members of the token response, as they came.
     """
@@ -47,7 +50,9 @@ class Tokens:
     id_token: Secret | None = None
     identity: IdToken | None = None
     issuer: str = ""
+    token_endpoint: str = ""
     client_id: str = ""
+    resource: tuple[str, ...] = ()
     received_at: int = 0
     extra: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
 
@@ -74,6 +79,25 @@ class Tokens:
             )
         return self.identity
 
+    def is_expired(self, now: int) -> bool:
+        """Return whether the access token has expired at `now`, as far as the server told."""
+        return self.expires_at is not None and now >= self.expires_at
+
+    def is_due(self, now: int) -> bool:
+        """Return whether it is time for a refresh: shortly before the access token expires.
+
+        Shortly is a tenth of its life, at most half a minute.
+        """
+        if self.expires_at is None:
+            return False
+        early = min(_EARLY_SECONDS, max(0, self.expires_at - self.received_at) // 10)
+        return now >= self.expires_at - early
+
+    def is_same(self, other: Tokens) -> bool:
+        """Return whether `other` has the same access token and the same refresh token."""
+        mine, its = self.refresh_token, other.refresh_token
+        return self.access_token == other.access_token and mine == its
+
     def seal(self, key_ring: KeyRing) -> str:
         """Return these tokens as text that only `key_ring` opens: for a store.
 
@@ -90,7 +114,9 @@ class Tokens:
             "id_token": self.id_token and self.id_token.reveal(),
             "identity": self.identity and _plain(self.identity),
             "issuer": self.issuer,
+            "token_endpoint": self.token_endpoint,
             "client_id": self.client_id,
+            "resource": self.resource,
             "received_at": self.received_at,
             "extra": dict(self.extra),
         }
@@ -108,6 +134,7 @@ class Tokens:
             values[name] = Secret(values[name]) if values[name] else None
         for name in ("scope", "missing_scope"):
             values[name] = frozenset(values[name])
+        values["resource"] = tuple(values.get("resource", ()))
         if values["identity"] is not None:
             values["identity"] = _identity(values["identity"])
         return cls(**values)

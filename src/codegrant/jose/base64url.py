@@ -11,9 +11,10 @@ __all__ = ["decode", "encode"]
 
 # To the standard alphabet; what only that one has becomes a byte that neither has.
 _TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
-_PADDING = {0: b"", 2: b"==", 3: b"="}
-# The last characters that leave no stray bit, by what the length leaves over: RFC 4648 §3.5.
-_LAST = {0: "", 2: "AQgw", 3: "AEIMQUYcgkosw048"}
+# By what the length leaves over; one character alone spells no octet.
+_PADDING = (b"", b"", b"==", b"=")
+# The last characters that leave no stray bit, likewise: RFC 4648 §3.5.
+_LAST = ("", "", "AQgw", "AEIMQUYcgkosw048")
 
 
 def encode(data: bytes) -> str:
@@ -33,11 +34,11 @@ def decode(text: str) -> bytes:
 
     RFC 7515 §2, RFC 4648 §3.5.
     """
-    rest = len(text) % 4
+    rest = len(text) & 3
+    if rest and text[-1] not in _LAST[rest]:
+        raise MessageError("base64url: stray bits at the end", code="malformed_base64url")
     try:
-        if rest and text[-1] not in _LAST[rest]:
-            raise MessageError("base64url: stray bits at the end", code="malformed_base64url")
-        standard = text.encode("ascii").translate(_TO_STANDARD) + _PADDING[rest]
-        return a2b_base64(standard, strict_mode=True)
-    except (ValueError, KeyError):
+        standard = text.encode("ascii").translate(_TO_STANDARD)
+        return a2b_base64(standard + _PADDING[rest] if rest else standard, strict_mode=True)
+    except ValueError:
         raise MessageError("base64url: not well formed", code="malformed_base64url") from None

@@ -6,7 +6,6 @@ a key, an address of a key, or a rule of its own. RFC 7515, RFC 8725.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -34,8 +33,7 @@ class _Header(NamedTuple):
     typ: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnverifiedJws:
+class UnverifiedJws(NamedTuple):
     """A well-formed JWS of which nothing is believed yet.
 
     Attributes:
@@ -50,9 +48,12 @@ class UnverifiedJws:
     alg: str
     kid: str | None
     typ: str
-    payload: bytes = field(repr=False)
-    signature: bytes = field(repr=False)
-    signing_input: bytes = field(repr=False)
+    payload: bytes
+    signature: bytes
+    signing_input: bytes
+
+    def __repr__(self) -> str:
+        return f"UnverifiedJws(alg={self.alg!r}, kid={self.kid!r}, typ={self.typ!r})"
 
 
 def sign_compact(key: PrivateKey, payload: bytes, *, typ: str = "") -> str:
@@ -94,12 +95,7 @@ def parse_compact(token: str, *, max_bytes: int = MAXIMUM_BYTES) -> UnverifiedJw
     try:
         alg, kid, typ = _parse_header(header)
         return UnverifiedJws(
-            alg=alg,
-            kid=kid,
-            typ=typ,
-            payload=decode(payload),
-            signature=decode(signature),
-            signing_input=signing_input.encode(),
+            alg, kid, typ, decode(payload), decode(signature), signing_input.encode()
         )
     except MessageError as error:
         raise _malformed(error.message) from None

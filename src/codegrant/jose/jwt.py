@@ -8,7 +8,8 @@ is a rule of each kind of token and not known here. RFC 7519, RFC 8725.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import InitVar, dataclass, field
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from codegrant.errors import MessageError, TokenRejected, UsageError
 from codegrant.jose.jws import MAXIMUM_BYTES, UnverifiedJws, parse_compact, sign_compact
@@ -20,8 +21,7 @@ __all__ = ["UnverifiedJwt", "VerifiedJwt", "parse_jwt", "sign_jwt", "verify_sign
 _SIGNATURE_HOLDS = object()
 
 
-@dataclass(frozen=True, slots=True)
-class UnverifiedJwt:
+class UnverifiedJwt(NamedTuple):
     """A well-formed JWT of which nothing is believed yet.
 
     Attributes:
@@ -30,9 +30,12 @@ class UnverifiedJwt:
         jws: its parts.
     """
 
-    claimed: dict[str, JsonValue] = field(repr=False)
-    token: str = field(repr=False)
+    claimed: dict[str, JsonValue]
+    token: str
     jws: UnverifiedJws
+
+    def __repr__(self) -> str:
+        return f"UnverifiedJwt({self.jws!r})"
 
     @property
     def alg(self) -> str:
@@ -50,7 +53,7 @@ class UnverifiedJwt:
         return self.jws.typ
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class VerifiedJwt:
     """A JWT whose signature holds. Its claims are genuine; whether they suffice is a rule's work.
 
@@ -68,11 +71,22 @@ class VerifiedJwt:
     kid: str | None
     typ: str
     claims: dict[str, JsonValue] = field(repr=False)
-    proof: InitVar[object] = None
 
-    def __post_init__(self, proof: object) -> None:
+    def __init__(
+        self,
+        alg: str,
+        kid: str | None,
+        typ: str,
+        claims: dict[str, JsonValue],
+        proof: object = None,
+    ) -> None:
         if proof is not _SIGNATURE_HOLDS:
             raise UsageError("VerifiedJwt: only verify_signature makes one")
+        put = object.__setattr__
+        put(self, "alg", alg)
+        put(self, "kid", kid)
+        put(self, "typ", typ)
+        put(self, "claims", claims)
 
 
 def sign_jwt(key: PrivateKey, claims: Mapping[str, JsonValue], *, typ: str) -> str:

@@ -8,6 +8,7 @@ RFC 7518 §3, RFC 8037 §3.1.
 from __future__ import annotations
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import TypeAlias
 
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, AsymmetricPadding, PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import (
+    Prehashed,
     decode_dss_signature,
     encode_dss_signature,
 )
@@ -41,6 +43,9 @@ Verify: TypeAlias = Callable[[bytes, bytes], None]
 
 _SHA256 = SHA256()
 _ECDSA = ECDSA(_SHA256)
+# For verifiers: `hashlib` gets at the digest a microsecond sooner.
+_DIGEST = Prehashed(_SHA256)
+_ECDSA_OF_DIGEST = ECDSA(_DIGEST)
 _RSA_PADDING: dict[str, AsymmetricPadding] = {
     "RS256": PKCS1v15(),
     # The salt is as long as the hash, neither shorter nor longer: RFC 7518 §3.5.
@@ -49,6 +54,16 @@ _RSA_PADDING: dict[str, AsymmetricPadding] = {
 
 # The order of P-256. FIPS 186-5, SP 800-186 §3.2.1.3.
 P256_ORDER = 0xFFFFFFFF_00000000_FFFFFFFF_FFFFFFFF_BCE6FAAD_A7179E84_F3B9CAC2_FC632551
+_P256_ORDER = P256_ORDER.to_bytes(32, "big")
+_ZERO = bytes(32)
+
+# How ECDSA-Sig-Value begins (SEQUENCE, INTEGER r) and goes on (INTEGER s) in DER, when
+# neither number begins with a zero octet; by whether the highest bit of r, of s, is set,
+# which makes a zero octet necessary. X.690 §8.3; RFC 5480 Appendix A.
+_DER = (
+    ((b"\x30\x44\x02\x20", b"\x02\x20"), (b"\x30\x45\x02\x20", b"\x02\x21\x00")),
+    ((b"\x30\x45\x02\x21\x00", b"\x02\x20"), (b"\x30\x46\x02\x21\x00", b"\x02\x21\x00")),
+)
 
 
 def p256_signer(key: EllipticCurvePrivateKey) -> Sign:
@@ -67,12 +82,16 @@ def p256_verifier(key: EllipticCurvePublicKey) -> Verify:
     def verify(signature: bytes, data: bytes) -> None:
         if len(signature) != 64:
             raise InvalidSignature
-        r = int.from_bytes(signature[:32], "big")
-        s = int.from_bytes(signature[32:], "big")
+        r, s = signature[:32], signature[32:]
         # A verifier that forgets this takes r = s = 0 for any message (CVE-2022-21449).
-        if not (0 < r < P256_ORDER and 0 < s < P256_ORDER):
+        if not (_ZERO < r < _P256_ORDER and _ZERO < s < _P256_ORDER):
             raise InvalidSignature
-        key.verify(encode_dss_signature(r, s), data, _ECDSA)
+        if r[0] and s[0]:
+            before_r, before_s = _DER[r[0] >> 7][s[0] >> 7]
+            der = before_r + r + before_s + s
+        else:
+            der = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+        key.verify(der, sha256(data).digest(), _ECDSA_OF_DIGEST)
 
     return verify
 
@@ -105,6 +124,6 @@ def rsa_verifier(key: RSAPublicKey, alg: str) -> Verify:
     def verify(signature: bytes, data: bytes) -> None:
         if len(signature) != length:
             raise InvalidSignature
-        key.verify(signature, data, padding, _SHA256)
+        key.verify(signature, sha256(data).digest(), padding, _DIGEST)
 
     return verify

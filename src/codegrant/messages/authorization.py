@@ -80,10 +80,7 @@ class AuthorizationRequest:
     def build(self) -> list[tuple[str, str]]:
         """Return the parameters to send, absent ones left out."""
         pairs = [("client_id", self.client_id)]
-        for name in _OPTIONAL:
-            value: str | None = getattr(self, name)
-            if value:
-                pairs.append((name, value))
+        pairs += [(name, value) for name in _OPTIONAL if (value := getattr(self, name))]
         pairs += [("resource", resource) for resource in self.resource]
         return pairs
 

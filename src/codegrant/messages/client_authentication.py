@@ -6,11 +6,11 @@ import binascii
 import re
 from base64 import b64decode, b64encode
 from typing import NamedTuple, TypeAlias
-from urllib.parse import quote_plus, unquote_plus
+from urllib.parse import unquote_plus
 
 from codegrant.errors import MessageError, UsageError
 from codegrant.http import Headers
-from codegrant.messages.parameters import Parameters
+from codegrant.messages.parameters import Parameters, form_encode
 from codegrant.secret import Secret
 
 __all__ = [
@@ -120,7 +120,7 @@ def build_client_authentication(
         raise UsageError(f"client_secret: {method} needs one")
     if method == "client_secret_post":
         return [], [("client_id", client_id), ("client_secret", secret.reveal())]
-    text = f"{quote_plus(client_id)}:{quote_plus(secret.reveal())}"
+    text = f"{form_encode(client_id)}:{form_encode(secret.reveal())}"
     return [("authorization", f"Basic {b64encode(text.encode()).decode()}")], []
 
 

@@ -41,17 +41,8 @@ def parse_json(text: bytes | str, *, max_bytes: int = 65536) -> JsonValue:
     RFC 8259; stricter in what RFC 7493 §2 asks of a sender.
     """
     if len(text) > max_bytes:
-        raise MessageError(f"JSON: more than {max_bytes} bytes", code="too_large")
-    decoded = _decode(text, max_bytes)
-    if decoded.count("[") + decoded.count("{") > MAXIMUM_DEPTH:
-        _check_depth(decoded)
-    try:
-        value = cast("JsonValue", _DECODER.decode(decoded))
-    except (ValueError, RecursionError):
-        raise MessageError("JSON: not well formed", code="malformed_json") from None
-    if "\\u" in decoded:
-        _check_surrogates(value)
-    return value
+        raise _too_large(max_bytes)
+    return _parse(_decode(text, max_bytes))
 
 
 def parse_object(text: bytes | str, *, max_bytes: int = 65536) -> dict[str, JsonValue]:
@@ -64,7 +55,13 @@ def parse_object(text: bytes | str, *, max_bytes: int = 65536) -> dict[str, Json
     Raises:
         MessageError: as `parse_json`, and `malformed_json` for any value but an object.
     """
-    value = parse_json(text, max_bytes=max_bytes)
+    if len(text) > max_bytes:
+        raise _too_large(max_bytes)
+    decoded = _decode(text, max_bytes)
+    flat = _find_flat_object(decoded)
+    if flat is not None:
+        return flat
+    value = _parse(decoded)
     if not isinstance(value, dict):
         raise MessageError("JSON: expected an object", code="malformed_json")
     return value
@@ -88,6 +85,40 @@ def build_json(value: object) -> bytes:
         raise UsageError(f"JSON: {error}", code="not_json") from None
 
 
+def _parse(decoded: str) -> JsonValue:
+    """Return the value that a text spells, whatever it is."""
+    if decoded.count("[") + decoded.count("{") > MAXIMUM_DEPTH:
+        _check_depth(decoded)
+    try:
+        value = cast("JsonValue", _DECODER.decode(decoded))
+    except (ValueError, RecursionError):
+        raise MessageError("JSON: not well formed", code="malformed_json") from None
+    if "\\u" in decoded:
+        _check_surrogates(value)
+    return value
+
+
+def _find_flat_object(text: str) -> dict[str, JsonValue] | None:
+    """Return an object of texts and numbers, as most tokens are one; None leaves it to others.
+
+    Quick, since no Python runs for its members: the decoder keeps the last of two that have
+    one name, and the quotes tell whether it did. Without an escape each of them begins or
+    ends a text, and each text is a name or a value. So there are twice as many quotes as
+    names and texts that were kept, or more when something was not.
+    """
+    if "\\" in text or "[" in text or text.find("{", 1) > 0:
+        return None
+    try:
+        found, end = _FLAT_DECODER.raw_decode(text)
+    except ValueError:
+        return None
+    if type(found) is not dict or end != len(text):
+        return None
+    members = cast("dict[str, JsonValue]", found)
+    texts = len(members) + [*map(type, members.values())].count(str)
+    return members if text.count('"') == 2 * texts else None
+
+
 def _decode(text: bytes | str, max_bytes: int) -> str:
     """Return `text` as characters that have a form in UTF-8."""
     if isinstance(text, str) and text.isascii():
@@ -99,7 +130,7 @@ def _decode(text: bytes | str, max_bytes: int) -> str:
     except UnicodeError:
         raise MessageError("JSON: not UTF-8", code="malformed_encoding") from None
     if size > max_bytes:
-        raise MessageError(f"JSON: more than {max_bytes} bytes", code="too_large")
+        raise _too_large(max_bytes)
     return text
 
 
@@ -138,6 +169,10 @@ def _no_constant(name: str) -> NoReturn:
     raise MessageError(f"JSON: {name} is no number", code="malformed_json")
 
 
+def _too_large(max_bytes: int) -> MessageError:
+    return MessageError(f"JSON: more than {max_bytes} bytes", code="too_large")
+
+
 def _members(value: object) -> dict[object, object]:
     if not isinstance(value, Mapping):
         raise TypeError(f"{type(value).__name__} has no form in JSON")
@@ -147,6 +182,7 @@ def _members(value: object) -> dict[object, object]:
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_object, parse_float=_finite, parse_constant=_no_constant
 )
+_FLAT_DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
 _ENCODER = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_members
 )

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import chain
 from typing import Final
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import quote_plus, unquote_to_bytes
 
 from codegrant.errors import MessageError, UsageError
 
-__all__ = ["Parameters", "build_query"]
+__all__ = ["Parameters", "build_query", "form_encode"]
 
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 # Tab and line ends may stand in a text that a person typed; no other control may.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+# How each ASCII character is written: RFC 3986 §2.1, §2.3, and a space in the way of forms.
+_ESCAPES: Final = {code: quote_plus(chr(code)) for code in range(128)}
 
 _REPEATABLE: Final = frozenset({"resource"})
 
@@ -71,13 +75,18 @@ class Parameters:
             raise MessageError(f"parameters: more than {max_fields}", code="too_many_parameters")
         if _BAD_ESCAPE.search(text):
             raise _malformed("a % that starts no escape")
+        pairs: list[tuple[str, str]] = []
         try:
-            pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
+            for part in text.split("&"):
+                if part:
+                    name, _, value = part.partition("=")
+                    if "%" in part or "+" in part:
+                        name, value = _decode(name), _decode(value)
+                    pairs.append((name, value))
         except UnicodeError:
             raise _malformed("not UTF-8") from None
-        for name, value in pairs:
-            if _CONTROL.search(name) or _CONTROL.search(value):
-                raise _malformed("a control character")
+        if _CONTROL.search("".join(chain.from_iterable(pairs))):
+            raise _malformed("a control character")
         return cls(pairs)
 
     @property
@@ -131,12 +140,26 @@ def build_query(pairs: Iterable[tuple[str, str]]) -> str:
     RFC 6749 Appendix B.
     """
     try:
-        return urlencode(tuple(pairs))
+        return "&".join([f"{form_encode(name)}={form_encode(value)}" for name, value in pairs])
     except UnicodeError:
         raise UsageError(
             "parameters: a text holds half a character, which has no UTF-8",
             code="malformed_encoding",
         ) from None
+
+
+def form_encode(text: str) -> str:
+    """Return a name or a value form-urlencoded: as `quote_plus` does it, but sooner.
+
+    Raises:
+        UnicodeError: `text` holds half a surrogate pair.
+    """
+    return text.translate(_ESCAPES) if text.isascii() else quote_plus(text)
+
+
+def _decode(text: str) -> str:
+    """Return a name or a value decoded."""
+    return unquote_to_bytes(text.replace("+", " ")).decode()
 
 
 def _too_large(max_bytes: int) -> MessageError:

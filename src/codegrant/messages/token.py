@@ -1,6 +1,6 @@
 """The token endpoint: request, response, error. Layer: wire.
 
-RFC 6749 §4.1.3, §5; RFC 7636 §4.5; RFC 8707 §2.2.
+RFC 6749 §4.1.3, §5, §6; RFC 7636 §4.5; RFC 8707 §2.2.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from codegrant.messages.json import JsonValue, build_json, parse_object
 from codegrant.messages.parameters import Parameters
 from codegrant.secret import Secret
 
-__all__ = ["CodeTokenRequest", "ErrorResponse", "TokenResponse"]
+__all__ = ["CodeTokenRequest", "ErrorResponse", "RefreshTokenRequest", "TokenResponse"]
 
 _SECONDS = re.compile(r"[0-9]{1,10}")
 _MOST_SECONDS = 9_999_999_999
@@ -63,6 +63,52 @@ class CodeTokenRequest:
             pairs.append(("redirect_uri", self.redirect_uri))
         if self.code_verifier is not None:
             pairs.append(("code_verifier", self.code_verifier.reveal()))
+        if self.client_id:
+            pairs.append(("client_id", self.client_id))
+        pairs += [("resource", resource) for resource in self.resource]
+        return pairs
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshTokenRequest:
+    """A token request with a refresh token.
+
+    Attributes:
+        scope: as it came; None when absent, which means: as it was granted.
+        client_id: only where it is no part of a client's authentication.
+        resource: every value, in order.
+    """
+
+    refresh_token: Secret
+    scope: str | None = None
+    client_id: str | None = None
+    resource: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, parameters: Parameters) -> RefreshTokenRequest:
+        """Return the request that a form is; its `grant_type` has been read already.
+
+        Raises:
+            MessageError: `repeated_parameter`; `missing_parameter`, there is no
+                `refresh_token`.
+
+        RFC 6749 §6.
+        """
+        refresh_token = parameters.single("refresh_token")
+        if refresh_token is None:
+            raise MessageError("refresh_token: the parameter is missing", code="missing_parameter")
+        return cls(
+            refresh_token=Secret(refresh_token),
+            scope=parameters.single("scope"),
+            client_id=parameters.single("client_id"),
+            resource=parameters.all("resource"),
+        )
+
+    def build(self) -> list[tuple[str, str]]:
+        """Return the form to send."""
+        pairs = [("grant_type", "refresh_token"), ("refresh_token", self.refresh_token.reveal())]
+        if self.scope:
+            pairs.append(("scope", self.scope))
         if self.client_id:
             pairs.append(("client_id", self.client_id))
         pairs += [("resource", resource) for resource in self.resource]

@@ -1,16 +1,21 @@
 """The driver for asyncio: performs the effects of remote flows over httpx2. Layer: remote.
 
-An `AsyncDriver` may be shared between tasks, and used from one event loop after another:
-connections and running flights belong to the loop (and process) that made them.
+An `AsyncDriver` may be shared between tasks, and used from one event loop after another or
+from several at once: connections belong to the loop (and process) that made them, and who
+asks for a flight waits for it in whatever loop it runs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from concurrent.futures import Future
+from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -18,7 +23,7 @@ from codegrant.errors import TransportError, UsageError
 from codegrant.flow import Effect, RandomBytes, run_async
 from codegrant.http import Request, Response, Send
 from codegrant.remote import transport
-from codegrant.remote.effects import Report, SingleFlight
+from codegrant.remote.effects import Call, Report, SingleFlight
 from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
@@ -27,17 +32,71 @@ if TYPE_CHECKING:
 
 __all__ = ["AsyncDriver"]
 
+# How often who waits for another loop looks whether that loop still runs.
+_LOOK_SECONDS = 1.0
+
 
 class _Loop:
     """What belongs to one event loop."""
 
     def __init__(self, settings: HttpSettings, tls: ssl.SSLContext) -> None:
         self.http = _open(settings, tls)
-        self.flights: dict[str, asyncio.Future[Any]] = {}
+        self.tasks: set[asyncio.Task[None]] = set()
+        # A loop ends the asynchronous generators that began in it, as `asyncio.run` sees to:
+        # with this one go the connections that nobody has closed.
+        self._end = self._closed_at_end()
+        with suppress(StopIteration):
+            self._end.asend(None).send(None)
+
+    async def settle(self) -> None:
+        """Wait until what must not be broken off has come to its end."""
+        while self.tasks:
+            await asyncio.wait(self.tasks)
+
+    async def close(self) -> None:
+        """Close the connections, once what must not be broken off has come to its end."""
+        await self._end.aclose()
+
+    async def _closed_at_end(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self.settle()
+            await self.http.aclose()
+
+
+class _Flight:
+    """One run of a flow, which others wait for."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.future: Future[Any] = Future()
+
+    async def landed(self) -> bool:
+        """Wait for its end; False when it has none: it was cancelled, or its loop stands still."""
+        waiting, event = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell(_: Future[Any]) -> None:
+            with suppress(RuntimeError):  # who waited is gone, and its loop closed
+                waiting.call_soon_threadsafe(event.set)
+
+        self.future.add_done_callback(tell)
+        while not self.future.done() and self.loop.is_running():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), _LOOK_SECONDS)
+        return self.future.done() and not self.future.cancelled()
+
+
+class _Process:
+    """What belongs to one process, whatever the loop."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.flights: dict[str, _Flight] = {}
 
 
 class AsyncDriver:
-    """Performs `Send`, `SingleFlight`, `RandomBytes` and `Report` in the running loop.
+    """Performs `Send`, `SingleFlight`, `Call`, `RandomBytes` and `Report` in the running loop.
 
     Args:
         settings: time limit, trust and log.
@@ -47,6 +106,7 @@ class AsyncDriver:
         self._settings = settings
         self._contexts: dict[int, ssl.SSLContext] = {}
         self._loops: dict[tuple[int, asyncio.AbstractEventLoop], _Loop] = {}
+        self._processes: dict[int, _Process] = {}
 
     async def perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
         """Carry out one effect and return its answer.
@@ -60,6 +120,9 @@ class AsyncDriver:
                 return await (self.send_guarded(request) if guarded else self.send(request))
             case SingleFlight():
                 return await self._once(effect)
+            case Call(call, blocks):
+                answer = await asyncio.to_thread(call) if blocks else call()
+                return await answer if inspect.isawaitable(answer) else answer
             case RandomBytes():
                 return os.urandom(effect.size)
             case Report():
@@ -89,10 +152,18 @@ class AsyncDriver:
             raise transport.timed_out(request, self._settings) from None
 
     async def aclose(self) -> None:
-        """Close the connections of this loop; a later request opens new ones."""
-        loop = self._loops.pop(_current(), None)
-        if loop is not None:
-            await loop.http.aclose()
+        """Close the connections of this loop; a later request opens new ones.
+
+        What must not be broken off, a refresh say, comes to its end first.
+        """
+        key = _current()
+        loop = self._loops.get(key)
+        if loop is None:
+            return
+        # With the pool still in its place: what goes on must not open another one.
+        await loop.settle()
+        if self._loops.pop(key, None) is loop:
+            await loop.close()
 
     def _loop(self) -> _Loop:
         key = _current()
@@ -174,26 +245,44 @@ class AsyncDriver:
             yield chunk
 
     async def _once(self, effect: SingleFlight[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
-        flights = self._loop().flights
-        while (flight := flights.get(effect.key)) is not None:
-            await asyncio.wait([flight])  # unlike awaiting it, this does not cancel it with us
-            if not flight.cancelled():
-                return flight.result()
-        flight = flights[effect.key] = asyncio.get_running_loop().create_future()
+        pid = os.getpid()
+        process = self._processes.get(pid) or self._processes.setdefault(pid, _Process())
+        while True:
+            with process.lock:
+                flight = process.flights.get(effect.key)
+                # A loop that stands still, or was closed, leads nobody any more.
+                leads = flight is None or not flight.loop.is_running()
+                if flight is None or leads:
+                    flight = process.flights[effect.key] = _Flight()
+            if leads and not effect.finishes:
+                await self._lead(process, effect, flight)
+            elif leads:
+                tasks = self._loop().tasks
+                task = asyncio.create_task(self._lead(process, effect, flight))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            if await flight.landed():
+                return flight.future.result()
+
+    async def _lead(self, process: _Process, effect: SingleFlight[Any], flight: _Flight) -> None:
         try:
             result = await run_async(effect.start(), self.perform)
-        except Exception as error:
-            flight.set_exception(error)
-            flight.exception()  # seen by the leader, even if nobody waits
-            raise
+        except Exception as error:  # noqa: BLE001 - handed on to all who wait
+            self._land(process, effect.key, flight)
+            flight.future.set_exception(error)
         except BaseException:
-            flight.cancel()  # the next in line leads
+            self._land(process, effect.key, flight)
+            flight.future.cancel()  # the next in line leads
             raise
         else:
-            flight.set_result(result)
-            return result
-        finally:
-            flights.pop(effect.key, None)
+            self._land(process, effect.key, flight)
+            flight.future.set_result(result)
+
+    @staticmethod
+    def _land(process: _Process, key: str, flight: _Flight) -> None:
+        with process.lock:
+            if process.flights.get(key) is flight:
+                del process.flights[key]
 
 
 def _current() -> tuple[int, asyncio.AbstractEventLoop]:

@@ -13,7 +13,7 @@ from codegrant.errors import CodegrantError, MessageError, MetadataRejected
 from codegrant.flow import Flow, ask
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.remote.effects import Report, SingleFlight
-from codegrant.remote.fetch import RETRY_AFTER, Copy, fresh_until, get_document
+from codegrant.remote.fetch import RETRY_AFTER, Copy, LastFailure, fresh_until, get_document
 from codegrant.rules.issuer import (
     check_issuer,
     oauth_authorization_server_url,
@@ -36,20 +36,33 @@ class Discovery:
         missing_s256: what becomes of a server that does not advertise S256 PKCE; `ignore` is
             for a role that sends nobody there to log in.
         guarded: somebody else chose the issuer: public addresses only.
+        failure_holds: seconds for which a failed attempt counts while there is no copy; for
+            a role that has a reason to try with every request.
 
     Raises:
         UsageError: `issuer` is no issuer.
     """
 
     def __init__(
-        self, issuer: str, *, missing_s256: MissingS256 = "refuse", guarded: bool = False
+        self,
+        issuer: str,
+        *,
+        missing_s256: MissingS256 = "refuse",
+        guarded: bool = False,
+        failure_holds: int = 0,
     ) -> None:
         check_issuer(issuer)
+        self._failure = LastFailure(failure_holds)
         self._issuer = issuer
         self._missing_s256 = missing_s256
         self._guarded = guarded
         self._copy: Copy[VerifiedServer] | None = None
         self._retry_at = 0
+
+    @property
+    def serves_until(self) -> int:
+        """Epoch seconds until which the copy is used as it is; 0 while there is none."""
+        return 0 if self._copy is None else self._copy.serves_until(self._retry_at)
 
     def find(self, now: int) -> Flow[VerifiedServer]:
         """Return the issuer's verified metadata.
@@ -88,7 +101,12 @@ class Discovery:
         copy = self._copy
         if copy is not None and copy.serves(now):
             return copy.value
-        return (yield from self._fetch(now))
+        self._failure.check(now)
+        try:
+            return (yield from self._fetch(now))
+        except CodegrantError as error:
+            self._failure.note(error, now)
+            raise
 
     def _fetch(self, now: int) -> Flow[VerifiedServer]:
         """Fetch, verify and remember."""

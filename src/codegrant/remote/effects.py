@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, TypeVar
 
 from codegrant.flow import Effect, Flow
 
-__all__ = ["FIELDS", "FieldName", "Report", "SingleFlight"]
+__all__ = ["FIELDS", "Call", "FieldName", "Report", "SingleFlight"]
 
 T = TypeVar("T")
 
@@ -31,10 +31,26 @@ class SingleFlight(Effect[T]):
     Attributes:
         key: what is being done; unique within one driver.
         start: makes the flow; called by the one who runs it.
+        finishes: whether a run that has begun goes on although the task that began it is
+            cancelled: what it has sent cannot be taken back.
     """
 
     key: str
     start: Callable[[], Flow[T]]
+    finishes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Effect[T]):
+    """Call what the program gave us, a store or a callback.
+
+    Attributes:
+        call: a function; under asyncio a coroutine function will do as well.
+        blocks: whether it may wait for a disk: asyncio then calls it in a thread.
+    """
+
+    call: Callable[[], T | Awaitable[T]]
+    blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from codegrant.errors import TransportError
+from codegrant.errors import CodegrantError, TransportError
 from codegrant.flow import Flow, ask
 from codegrant.http import Headers, Request, Response, Send
 
-__all__ = ["RETRY_AFTER", "Copy", "get_document", "send"]
+__all__ = ["RETRY_AFTER", "Copy", "LastFailure", "get_document", "send"]
 
 T = TypeVar("T")
 
@@ -44,6 +45,39 @@ class Copy(Generic[T]):
     def serves(self, now: int) -> bool:
         """Return whether it may still be used while its origin is out of reach."""
         return now - self.fetched_at < STALE_MAXIMUM
+
+    def serves_until(self, retry_at: int) -> int:
+        """Return until when it is used as it is, given when it is next tried to replace it."""
+        return min(max(self.fresh_until, retry_at), self.fetched_at + STALE_MAXIMUM)
+
+
+class LastFailure:
+    """An attempt that has just failed: for a moment the next one fails the same way, untried.
+
+    Args:
+        holds: seconds; 0 for every attempt to be made.
+    """
+
+    __slots__ = ("_holds", "_noted")
+
+    def __init__(self, holds: int) -> None:
+        self._holds = holds
+        self._noted: tuple[CodegrantError, int] | None = None
+
+    def note(self, error: CodegrantError, now: int) -> None:
+        """Remember that an attempt failed at `now` (epoch seconds)."""
+        if self._holds:
+            self._noted = copy(error), now  # a copy has no traceback, which would hold much
+
+    def check(self, now: int) -> None:
+        """Check that no attempt failed a moment ago.
+
+        Raises:
+            CodegrantError: the one that was noted.
+        """
+        noted = self._noted
+        if noted is not None and 0 <= now - noted[1] < self._holds:
+            raise copy(noted[0])
 
 
 def send(request: Request, *, stage: str, guarded: bool = False) -> Flow[Response]:

@@ -13,7 +13,13 @@ from codegrant.errors import CodegrantError, MetadataRejected, TokenRejected
 from codegrant.flow import Flow, ask
 from codegrant.jose import KeySet, UnverifiedJwt, VerifiedJwt, verify_signature
 from codegrant.remote.effects import Report, SingleFlight
-from codegrant.remote.fetch import RETRY_AFTER, Copy, fresh_until, get_document
+from codegrant.remote.fetch import (
+    RETRY_AFTER,
+    Copy,
+    LastFailure,
+    fresh_until,
+    get_document,
+)
 
 __all__ = ["RemoteKeySet"]
 
@@ -24,10 +30,13 @@ class RemoteKeySet:
     Args:
         jwks_uri: a checked URL.
         guarded: somebody else chose it: public addresses only.
+        failure_holds: seconds for which a failed attempt counts while there is no copy; for
+            a role that has a reason to try with every request.
     """
 
-    def __init__(self, jwks_uri: str, *, guarded: bool = False) -> None:
+    def __init__(self, jwks_uri: str, *, guarded: bool = False, failure_holds: int = 0) -> None:
         self._uri = jwks_uri
+        self._failure = LastFailure(failure_holds)
         self._guarded = guarded
         self._copy: Copy[KeySet] | None = None
         self._retry_at = 0
@@ -46,6 +55,14 @@ class RemoteKeySet:
     def fresh_until(self) -> int:
         """Epoch seconds until which the copy in use is fresh; 0 while there is none."""
         return self._copy.fresh_until if self._copy is not None else 0
+
+    @property
+    def serves_until(self) -> int:
+        """Epoch seconds until which the copy is used as it is; 0 while there is none.
+
+        As long as it is fresh, and in an outage until the next attempt to replace it.
+        """
+        return 0 if self._copy is None else self._copy.serves_until(self._retry_at)
 
     def find(self, kid: str | None, now: int) -> Flow[KeySet]:
         """Return the keys to verify a token with.
@@ -77,7 +94,8 @@ class RemoteKeySet:
             TokenRejected: as `verify_signature`.
             MetadataRejected, TransportError: as `find`.
         """
-        keys = yield from self.find(jwt.kid, now)
+        copy = self._serving(jwt.kid, now)
+        keys = copy.value if copy is not None else (yield from self.find(jwt.kid, now))
         try:
             return verify_signature(jwt, keys.find(jwt.kid, jwt.alg)), keys
         except TokenRejected:
@@ -113,7 +131,7 @@ class RemoteKeySet:
         """Fetch unless that was tried a moment ago; fall back on the copy."""
         copy = self._copy
         if copy is None or not copy.serves(now):
-            return (yield from self._fetch(now))
+            return (yield from self._fetch_first(now))
         if now < self._retry_at:
             return copy.value
         before, self._retry_at = self._retry_at, now + RETRY_AFTER
@@ -133,6 +151,15 @@ class RemoteKeySet:
             )
             return copy.value
 
+    def _fetch_first(self, now: int) -> Flow[KeySet]:
+        """Fetch, unless that has failed a moment ago."""
+        self._failure.check(now)
+        try:
+            return (yield from self._fetch(now))
+        except CodegrantError as error:
+            self._failure.note(error, now)
+            raise
+
     def _fetch(self, now: int) -> Flow[KeySet]:
         """Fetch, parse and remember."""
         response = yield from get_document(self._uri, stage="id_token", guarded=self._guarded)
@@ -146,5 +173,8 @@ class RemoteKeySet:
                 facts={"endpoint": self._uri, "status": response.status},
             )
         keys = KeySet.parse(response.body)
+        if keys.dropped:
+            left_out = f"keys left out of the set: {'; '.join(keys.dropped)}"
+            yield from ask(Report(logging.INFO, left_out, {"endpoint": self._uri}))
         self._copy = Copy(keys, now, fresh_until(response, now))
         return keys

@@ -19,7 +19,7 @@ from codegrant.errors import TransportError, UsageError
 from codegrant.flow import Effect, RandomBytes, run
 from codegrant.http import Request, Response, Send
 from codegrant.remote import transport
-from codegrant.remote.effects import Report, SingleFlight
+from codegrant.remote.effects import Call, Report, SingleFlight
 from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
@@ -43,7 +43,7 @@ class _Process:
 
 
 class SyncDriver:
-    """Performs `Send`, `SingleFlight`, `RandomBytes` and `Report` in the calling thread.
+    """Performs `Send`, `SingleFlight`, `Call`, `RandomBytes` and `Report` in the calling thread.
 
     Args:
         settings: time limit, trust and log.
@@ -66,6 +66,8 @@ class SyncDriver:
                 return self.send_guarded(request) if guarded else self.send(request)
             case SingleFlight():
                 return self._once(effect)
+            case Call(call):
+                return call()
             case RandomBytes():
                 return os.urandom(effect.size)
             case Report():

@@ -8,14 +8,16 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codegrant.resource.facade import AsyncResourceServer, ResourceServer
+    from codegrant.resource.introspection import Introspection
     from codegrant.resource.verification import ResourceFlows
     from codegrant.rules.access_token import AccessToken
 
-__all__ = ["AccessToken", "AsyncResourceServer", "ResourceFlows", "ResourceServer"]
+__all__ = ["AccessToken", "AsyncResourceServer", "Introspection", "ResourceFlows", "ResourceServer"]
 
 _HOMES = {
     "AccessToken": "codegrant.rules.access_token",
     "AsyncResourceServer": "codegrant.resource.facade",
+    "Introspection": "codegrant.resource.introspection",
     "ResourceFlows": "codegrant.resource.verification",
     "ResourceServer": "codegrant.resource.facade",
 }

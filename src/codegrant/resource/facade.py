@@ -15,6 +15,7 @@ from codegrant.http import Request, Response
 from codegrant.remote.aio import AsyncDriver
 from codegrant.remote.sync import SyncDriver
 from codegrant.remote.transport import HttpSettings
+from codegrant.resource.introspection import Introspection
 from codegrant.resource.verification import ResourceConfig, ResourceFlows, parse_issuers
 from codegrant.rules.access_token import AccessToken
 from codegrant.rules.bearer import read_bearer_token, refuse_bearer
@@ -27,12 +28,13 @@ _log = logging.getLogger("codegrant.resource")
 class ResourceServer:
     """Verifies the access tokens of requests to one API, in threads.
 
-    Immutable and safe to share; nothing is fetched before the first token arrives. Tokens
+    Immutable and safe to share; nothing is fetched before the first token arrives. JWTs
     are verified here, without asking the issuer about each. So a token that was revoked
     there is good here until it expires: for the lifetime that the issuer gives it (five
     minutes by Codegrant's default) and `leeway`, and no longer. A key that the issuer took
     out of its key set counts until the set is fetched again, an hour later unless its
-    `Cache-Control` says otherwise.
+    `Cache-Control` says otherwise. An API that must know sooner asks the issuer about every
+    token: `Introspection(every_token=True)`.
 
     Args:
         issuers: the authorization servers whose tokens count: one URL or several.
@@ -40,11 +42,13 @@ class ResourceServer:
         leeway: seconds that clocks may differ, 0 to 60.
         timeout: seconds for one whole request to an issuer, 0.1 to 60.
         ca_file: PEM file with the only CAs to trust, or `None` for the system's.
+        introspection: how to ask an issuer about tokens that are no JWTs; without it those
+            are refused.
 
     Raises:
         UsageError: an argument is not allowed; the message names it.
 
-    RFC 9068 §4; RFC 7009 §3.
+    RFC 9068 §4; RFC 7662; RFC 7009 §3.
     """
 
     def __init__(
@@ -55,8 +59,14 @@ class ResourceServer:
         leeway: int = 60,
         timeout: float = 10.0,
         ca_file: str | None = None,
+        introspection: Introspection | None = None,
     ) -> None:
-        config = ResourceConfig(issuers=parse_issuers(issuers), audience=audience, leeway=leeway)
+        config = ResourceConfig(
+            issuers=parse_issuers(issuers),
+            audience=audience,
+            leeway=leeway,
+            introspection=introspection,
+        )
         self._flows = ResourceFlows(config)
         self._driver = SyncDriver(_settings(timeout, ca_file))
 
@@ -75,7 +85,7 @@ class ResourceServer:
             UsageError: `scope` is no collection of scope tokens.
         """
         now = int(time())
-        token = self._flows.find_verified(raw_token, now, scope, person=person)
+        token = self._flows.verify_at_once(raw_token, now, scope, person=person)
         if token is not None:
             return token
         flow = self._flows.verify_token(raw_token, now, scope, person=person)
@@ -111,8 +121,14 @@ class AsyncResourceServer:
         leeway: int = 60,
         timeout: float = 10.0,
         ca_file: str | None = None,
+        introspection: Introspection | None = None,
     ) -> None:
-        config = ResourceConfig(issuers=parse_issuers(issuers), audience=audience, leeway=leeway)
+        config = ResourceConfig(
+            issuers=parse_issuers(issuers),
+            audience=audience,
+            leeway=leeway,
+            introspection=introspection,
+        )
         self._flows = ResourceFlows(config)
         self._driver = AsyncDriver(_settings(timeout, ca_file))
 
@@ -121,7 +137,7 @@ class AsyncResourceServer:
     ) -> AccessToken:
         """Return the verified access token that `raw_token` is; see `ResourceServer.verify`."""
         now = int(time())
-        token = self._flows.find_verified(raw_token, now, scope, person=person)
+        token = self._flows.verify_at_once(raw_token, now, scope, person=person)
         if token is not None:
             return token
         flow = self._flows.verify_token(raw_token, now, scope, person=person)

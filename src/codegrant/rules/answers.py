@@ -17,6 +17,8 @@ from codegrant.secret import Secret
 
 __all__ = ["refuse_answer"]
 
+_ENDPOINTS = {"refresh": "token", "revoke": "revocation"}
+
 _HINTS = {
     "invalid_grant": "the code was used before, is too old, or was made for another client, "
     "redirect_uri or code verifier; start the login again",
@@ -41,7 +43,7 @@ def refuse_answer(
 
     Args:
         response: with a status other than 200, or with an `error` in spite of it.
-        stage: `token`, `userinfo` …
+        stage: `token`, `refresh`, `userinfo` …
         endpoint: its URL, for the message.
         method: how the client authenticated, for the hint.
         supported: what the server's metadata says about that.
@@ -128,7 +130,7 @@ def _no_answer(
         f"{where} answered {response.status} with {clean_error_text(kind[:80])}, not OAuth JSON",
         code="not_json",
         stage=stage,
-        hint=f"is this the address of the {stage} endpoint?",
+        hint=f"is this the address of the {_ENDPOINTS.get(stage, stage)} endpoint?",
         facts=facts,
     )
 

@@ -6,6 +6,7 @@ RFC 6750; OAuth 2.1 §5.1, §5.2.
 from __future__ import annotations
 
 import re
+from urllib.parse import unquote_plus
 
 from codegrant.errors import OAuthError
 from codegrant.http import Headers, Request, Response
@@ -25,8 +26,6 @@ MAXIMUM_TOKEN_LENGTH = 16_384
 
 # b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=". RFC 6750 §2.1.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
-_IN_QUERY = re.compile(r"(?:^|&)access_token=")
-_IN_FORM = re.compile(rb"(?:^|&)access_token=")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -48,9 +47,9 @@ def read_bearer_token(request: Request) -> str:
 
     RFC 6750 §2, §3.1. Stricter: no token in a form, which OAuth 2.1 §5.1 makes optional.
     """
-    if _IN_QUERY.search(request.query):
+    if request.query and _names_token(request.query):
         raise _bad_request("the access token must not stand in the query")
-    if has_form(request.headers) and _IN_FORM.search(request.body):
+    if has_form(request.headers) and _names_token(request.body.decode("latin-1")):
         raise _bad_request("the access token must not stand in the body")
     lines = request.headers.get_all("authorization")
     if len(lines) > 1:
@@ -111,6 +110,12 @@ def refuse_bearer(error: OAuthError) -> Response:
         members["error_description"] = clean_error_text(error.description)
     pairs.append(("content-type", "application/json"))
     return Response(status=error.status, headers=Headers(pairs), body=build_json(members))
+
+
+def _names_token(pairs: str) -> bool:
+    """Return whether a parameter is named `access_token`, however the name is encoded."""
+    names = (pair.partition("=")[0] for pair in pairs.split("&"))
+    return any(unquote_plus(name) == "access_token" for name in names)
 
 
 def _bad_request(description: str) -> OAuthError:

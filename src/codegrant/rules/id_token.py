@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from codegrant.errors import TokenRejected, UsageError
 from codegrant.jose import UnverifiedJwt, VerifiedJwt, half_hash
 from codegrant.messages.json import JsonValue
 from codegrant.rules.claims import (
-    at_stage,
     check_times,
     find_text,
     find_texts,
@@ -22,7 +23,7 @@ from codegrant.rules.claims import (
 )
 from codegrant.secret import same_secret
 
-__all__ = ["IdToken", "check_claimed_id_token", "verify_id_token"]
+__all__ = ["ClaimedIdToken", "IdToken", "accept_id_token", "read_id_token"]
 
 MAXIMUM_SUBJECT_LENGTH = 255
 
@@ -62,30 +63,20 @@ class IdToken:
     )
 
 
-def check_claimed_id_token(
-    jwt: UnverifiedJwt,
-    *,
-    issuer: str,
-    client_id: str,
-    nonce: str | None,
-    now: int,
-    leeway: int = 60,
-    allowed_algs: Collection[str],
-) -> None:
-    """Check what needs no key, so that a token that cannot hold causes no fetch of keys.
+class ClaimedIdToken(NamedTuple):
+    """A JWT that says all that an ID token must say, and that nobody has vouched for.
 
-    Raises:
-        TokenRejected: as `verify_id_token`.
+    Attributes:
+        jwt: as parsed.
+        claimed: what it will be once its signature is known to hold.
     """
-    with at_stage("id_token"):
-        _check_header(jwt.typ, jwt.alg, allowed_algs)
-        _check_parties(jwt.claimed, issuer, client_id)
-        check_times(jwt.claimed, now=now, leeway=leeway)
-        _check_nonce(jwt.claimed, nonce)
+
+    jwt: UnverifiedJwt
+    claimed: IdToken
 
 
-def verify_id_token(
-    jwt: VerifiedJwt,
+def read_id_token(
+    jwt: UnverifiedJwt,
     *,
     issuer: str,
     client_id: str,
@@ -98,11 +89,13 @@ def verify_id_token(
     max_age: int | None = None,
     acr_values: Collection[str] | None = None,
     allowed_algs: Collection[str],
-) -> IdToken:
-    """Return the ID token that a JWT is.
+) -> ClaimedIdToken:
+    """Return the ID token that a JWT claims to be; this needs no key.
+
+    So a token that cannot hold causes no fetch of keys. `accept_id_token` believes it.
 
     Args:
-        jwt: its signature holds; that the key was the issuer's is the caller's to see to.
+        jwt: as parsed.
         issuer: expected, compared character by character.
         client_id: must be the only audience: no other is trusted.
         nonce: as sent; None when none was.
@@ -125,16 +118,16 @@ def verify_id_token(
     OpenID Connect Core §3.1.3.7, §3.1.3.8, §3.3.2.11. Stricter: no audience beside the
     client, and a hash that is there must fit.
     """
-    claims = jwt.claims
-    with at_stage("id_token"):
-        _check_header(jwt.typ, jwt.alg, allowed_algs)
+    claims, alg = jwt.claimed, jwt.alg
+    try:
+        _check_header(jwt.typ, alg, allowed_algs)
         _check_parties(claims, issuer, client_id)
         issued_at, expires_at = check_times(claims, now=now, leeway=leeway)
         _check_nonce(claims, nonce)
-        _check_hash(claims, "at_hash", jwt.alg, access_token)
-        _check_hash(claims, "c_hash", jwt.alg, code)
-        _check_hash(claims, "s_hash", jwt.alg, state)
-        return IdToken(
+        for name, value in (("at_hash", access_token), ("c_hash", code), ("s_hash", state)):
+            if name in claims:
+                _check_hash(claims, name, alg, value)
+        token = IdToken(
             issuer=issuer,
             subject=_read_subject(claims),
             audience=(client_id,),
@@ -146,6 +139,25 @@ def verify_id_token(
             issued_at=issued_at,
             claims=claims,
         )
+    except TokenRejected as error:
+        error.stage = "id_token"
+        raise
+    return ClaimedIdToken(jwt, token)
+
+
+def accept_id_token(claimed: ClaimedIdToken, jwt: VerifiedJwt) -> IdToken:
+    """Return the ID token of which `jwt` is the proof.
+
+    Args:
+        claimed: as read.
+        jwt: its signature holds; that the key was the issuer's is the caller's to see to.
+
+    Raises:
+        UsageError: `jwt` is the proof of another one.
+    """
+    if jwt.claims is not claimed.jwt.claimed:
+        raise UsageError("ID token: the signature that was verified is another token's")
+    return claimed.claimed
 
 
 def _check_header(typ: str, alg: str, allowed_algs: Collection[str]) -> None:
@@ -165,12 +177,24 @@ def _check_header(typ: str, alg: str, allowed_algs: Collection[str]) -> None:
 
 def _check_parties(claims: Mapping[str, JsonValue], issuer: str, client_id: str) -> None:
     """Check who made it and for whom. OpenID Connect Core §3.1.3.7 (2 to 5)."""
-    claimed_issuer = read_text(claims, "iss")
-    if claimed_issuer != issuer:
+    if not issuer or claims.get("iss") != issuer:
         raise rejected(
             "iss", "the token is of another issuer", code="issuer_mismatch",
-            expected=issuer, got=claimed_issuer,
+            expected=issuer, got=read_text(claims, "iss"),
         )  # fmt: skip
+    if not client_id or claims.get("aud") != client_id:
+        _check_audience(claims, client_id)
+    if "azp" in claims:
+        azp = find_text(claims, "azp")
+        if azp != client_id:
+            raise rejected(
+                "azp", "the token was issued to another client", code="azp_mismatch",
+                expected=client_id, got=azp or "",
+            )  # fmt: skip
+
+
+def _check_audience(claims: Mapping[str, JsonValue], client_id: str) -> None:
+    """Check an audience that may have another form than one text."""
     audience = read_audience(claims)
     if client_id not in audience:
         raise rejected(
@@ -181,12 +205,6 @@ def _check_parties(claims: Mapping[str, JsonValue], issuer: str, client_id: str)
         raise rejected(
             "aud", "the token is for others as well", code="audience_untrusted",
             expected=client_id, got=" ".join(audience),
-        )  # fmt: skip
-    azp = find_text(claims, "azp")
-    if azp is not None and azp != client_id:
-        raise rejected(
-            "azp", "the token was issued to another client", code="azp_mismatch",
-            expected=client_id, got=azp,
         )  # fmt: skip
 
 
@@ -200,11 +218,9 @@ def _check_nonce(claims: Mapping[str, JsonValue], nonce: str | None) -> None:
 
 
 def _check_hash(claims: Mapping[str, JsonValue], name: str, alg: str, value: str | None) -> None:
-    """Check that a half hash, when it is there, is the one of `value`."""
-    found = find_text(claims, name)
-    if found is None or value is None:
-        return
-    if not same_secret(found, half_hash(alg, value)):
+    """Check that a half hash is the one of `value`, when there is one."""
+    found = read_text(claims, name)
+    if value is not None and not same_secret(found, half_hash(alg, value)):
         raise rejected(
             name, "the token belongs to other values than those it came with",
             code=f"{name}_mismatch",

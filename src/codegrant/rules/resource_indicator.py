@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from codegrant.errors import MessageError, OAuthError
 from codegrant.rules.uri import parse_uri
 
-__all__ = ["check_resource"]
+__all__ = ["check_resource", "single_resource"]
 
 
 def check_resource(uri: str) -> None:
@@ -24,6 +26,21 @@ def check_resource(uri: str) -> None:
         raise _refused("a fragment")
     if not (parts.host or parts.path):
         raise _refused("nothing after the scheme")
+
+
+def single_resource(uris: Sequence[str]) -> str | None:
+    """Return the one resource that is named, None when there is none.
+
+    Raises:
+        OAuthError: `invalid_target`: one of them can name no resource, or they differ.
+
+    RFC 8707 §2: more than one may be refused; an access token here has one audience (D19).
+    """
+    for uri in uris:
+        check_resource(uri)
+    if len(set(uris)) > 1:
+        raise OAuthError("invalid_target", "one resource per access token")
+    return uris[0] if uris else None
 
 
 def _refused(reason: str) -> OAuthError:

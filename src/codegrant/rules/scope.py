@@ -11,6 +11,7 @@ __all__ = ["allowed_scope", "describe_scope", "format_scope", "is_scope_token", 
 
 # scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
 _TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+_TOKENS = re.compile(r"[\x20\x21\x23-\x5b\x5d-\x7e]+")
 _MOST_TOKENS = 100
 
 _WORDS = {
@@ -48,7 +49,7 @@ def parse_scope(
         raise error("scope has no token")
     if len(tokens) > _MOST_TOKENS:
         raise error(f"scope has more than {_MOST_TOKENS} tokens")
-    if not all(map(is_scope_token, tokens)):
+    if not _TOKENS.fullmatch(text):
         raise error("scope has a character that is not allowed")
     return tokens
 

@@ -95,5 +95,5 @@ def judge_token_response(
     if token.scope is None:
         return replace(token, scope=format_scope(requested_scope))
     # An empty scope is none at all, which some servers grant.
-    scope = parse_scope(token.scope, error=malformed) if token.scope else ()
-    return replace(token, scope=format_scope(scope))
+    scope = format_scope(parse_scope(token.scope, error=malformed)) if token.scope else ""
+    return token if scope == token.scope else replace(token, scope=scope)

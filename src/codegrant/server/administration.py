@@ -15,7 +15,6 @@ from codegrant.server.records import ClientRecord, KeyRecord, ResourceRecord
 __all__ = [
     "AddClient",
     "AddResource",
-    "FindResourceById",
     "ListClients",
     "ListKeys",
     "ListResources",
@@ -81,13 +80,6 @@ class AddResource(Effect[bool]):
     """Register a resource server. False, and nothing stored, when audience or id is taken."""
 
     resource: ResourceRecord
-
-
-@dataclass(frozen=True, slots=True)
-class FindResourceById(Effect[ResourceRecord | None]):
-    """The resource server with this id, the name it authenticates with."""
-
-    resource_id: str
 
 
 @dataclass(frozen=True, slots=True)

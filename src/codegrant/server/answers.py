@@ -24,6 +24,7 @@ __all__ = [
     "Place",
     "as_oauth_error",
     "method_not_allowed",
+    "nothing_to_say",
     "plain_error_page",
     "preflight",
     "public_json",
@@ -32,6 +33,8 @@ __all__ = [
     "secret_json",
 ]
 
+# What the next try may find mended.
+_PASSING = frozenset({"store_busy", "store_full", "store_write_failed"})
 # RFC 9700 §2.6: any origin may read what needs no cookie; credentials are never allowed.
 _CORS = (
     ("access-control-allow-origin", "*"),
@@ -43,14 +46,14 @@ _PAGE = (
     ("referrer-policy", "no-referrer"),
     ("x-content-type-options", "nosniff"),
 )
-_SECRET_JSON = Headers(
-    (
-        ("content-type", "application/json"),
-        *_NO_STORE,
-        ("x-content-type-options", "nosniff"),
-        *_CORS,
-    )
+_JSON = (
+    ("content-type", "application/json"),
+    *_NO_STORE,
+    ("x-content-type-options", "nosniff"),
 )
+_SECRET_JSON = Headers((*_JSON, *_CORS))
+_SECRET_JSON_SAME_ORIGIN = Headers(_JSON)
+_NOTHING = Headers((*_NO_STORE, *_CORS))
 _PUBLIC_JSON = Headers(
     (
         ("content-type", "application/json"),
@@ -65,14 +68,19 @@ _PLAIN_PAGE = (
     ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
     ("x-frame-options", "DENY"),
 )
-_BASIC_CHALLENGE = 'Basic realm="token endpoint", charset="UTF-8"'
+_BASIC_CHALLENGE = 'Basic realm="client authentication", charset="UTF-8"'
 
 
 @dataclass(frozen=True, slots=True)
 class AtApi:
-    """An error at an endpoint that programs call: JSON, or a bearer challenge."""
+    """An error at an endpoint that programs call: JSON, or a bearer challenge.
+
+    Attributes:
+        cors: whether pages of other origins may read it; a bearer challenge they always may.
+    """
 
     bearer: bool = False
+    cors: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +115,8 @@ def render_error(error: OAuthError, place: Place) -> Response:
     match place:
         case AtApi(bearer=True):
             return _bearer_error(error)
-        case AtApi():
-            return _json_error(error)
+        case AtApi(cors=cors):
+            return _json_error(error, cors=cors)
         case AtRedirect(redirect_uri, state, iss):
             pairs = [("error", error.error)]
             if error.description:
@@ -123,7 +131,7 @@ def render_error(error: OAuthError, place: Place) -> Response:
             assert_never(place)
 
 
-def _json_error(error: OAuthError) -> Response:
+def _json_error(error: OAuthError, *, cors: bool) -> Response:
     """Return the JSON form. RFC 6749 §5.2."""
     members = {"error": error.error}
     if error.description:
@@ -131,7 +139,9 @@ def _json_error(error: OAuthError) -> Response:
     extra = _retry_after(error)
     if error.status == 401:
         extra += (("www-authenticate", _BASIC_CHALLENGE),)
-    headers = Headers((*_SECRET_JSON.pairs(), *extra)) if extra else _SECRET_JSON
+    headers = _SECRET_JSON if cors else _SECRET_JSON_SAME_ORIGIN
+    if extra:
+        headers = Headers((*headers.pairs(), *extra))
     return Response(status=error.status, headers=headers, body=build_json(members))
 
 
@@ -154,7 +164,7 @@ def as_oauth_error(error: CodegrantError) -> OAuthError:
     if isinstance(error, MessageError):
         status = 413 if error.code == "too_large" else 400
         return OAuthError("invalid_request", error.message, reason=error.code, status=status)
-    if isinstance(error, StoreError) and error.code in {"store_busy", "store_full"}:
+    if isinstance(error, StoreError) and error.code in _PASSING:
         return OAuthError(
             "temporarily_unavailable",
             "the server is busy, try again",
@@ -172,9 +182,15 @@ def as_oauth_error(error: CodegrantError) -> OAuthError:
     )
 
 
-def secret_json(body: bytes) -> Response:
+def secret_json(body: bytes, *, cors: bool = True) -> Response:
     """Return a 200 with JSON that no cache may keep. RFC 6749 §5.1."""
-    return Response(status=200, headers=_SECRET_JSON, body=body)
+    headers = _SECRET_JSON if cors else _SECRET_JSON_SAME_ORIGIN
+    return Response(status=200, headers=headers, body=body)
+
+
+def nothing_to_say() -> Response:
+    """Return a 200 without a body, which is the whole answer. RFC 7009 §2.2."""
+    return Response(status=200, headers=_NOTHING)
 
 
 def public_json(body: bytes) -> Response:

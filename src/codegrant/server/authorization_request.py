@@ -8,7 +8,7 @@ audience and the rest; what it returns is the only thing that a code can be issu
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from codegrant.errors import MessageError, OAuthError
@@ -18,10 +18,11 @@ from codegrant.messages.parameters import Parameters
 from codegrant.rules.pkce import check_challenge
 from codegrant.rules.prompt import parse_max_age, parse_prompt
 from codegrant.rules.redirect_uri import match_redirect_uri
-from codegrant.rules.resource_indicator import check_resource
+from codegrant.rules.resource_indicator import single_resource
 from codegrant.rules.scope import allowed_scope, parse_scope
+from codegrant.server.audience import resolve_audience
 from codegrant.server.claims import ClaimsRequest, parse_claims
-from codegrant.server.effects import FindClient, FindResource, FindResourceScopes
+from codegrant.server.effects import FindClient
 from codegrant.server.id_token_hint import verify_id_token_hint
 from codegrant.server.records import ClientRecord, Transaction
 
@@ -29,17 +30,17 @@ if TYPE_CHECKING:
     from codegrant.server.server import AuthorizationServer
 
 __all__ = [
-    "ISSUER_SCOPES",
     "REQUEST_CHECKS",
     "CheckedAuthorization",
     "Target",
     "judge_request",
     "judge_transaction",
     "resolve_target",
+    "stored_request",
 ]
 
-ISSUER_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
-"""Scopes of the issuer itself, good with any audience (D19)."""
+# No request can set it: only parameters that we know are stored.
+_HINTED_SUBJECT = "id_token_hint: sub"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,12 +191,9 @@ def check_prompt(request: AuthorizationRequest, _: ClientRecord) -> None:
 
 def check_resource_indicator(request: AuthorizationRequest, client: ClientRecord) -> None:
     """Check that at most one resource is named, one that the client may use (D19). RFC 8707 §2."""
-    for resource in request.resource:
-        check_resource(resource)
-        if resource not in client.audiences:
-            raise OAuthError("invalid_target", "the resource is not known for this client")
-    if len(set(request.resource)) > 1:
-        raise OAuthError("invalid_target", "one resource per authorization request")
+    resource = single_resource(request.resource)
+    if resource is not None and resource not in client.audiences:
+        raise OAuthError("invalid_target", "the resource is not known for this client")
 
 
 def check_scope(request: AuthorizationRequest, client: ClientRecord) -> None:
@@ -226,9 +224,18 @@ REQUEST_CHECKS: tuple[RequestCheck, ...] = (
 
 
 def judge_request(
-    server: AuthorizationServer, target: Target, parameters: Parameters, now: int
+    server: AuthorizationServer,
+    target: Target,
+    parameters: Parameters,
+    now: int,
+    *,
+    hinted_subject: str = "",
 ) -> Flow[CheckedAuthorization]:
     """Return the request as checked, for this client and redirect URI.
+
+    Args:
+        hinted_subject: whom an `id_token_hint` named that was verified before and is not in
+            `parameters` any more; empty for nobody.
 
     Raises:
         MessageError: a parameter is repeated.
@@ -240,16 +247,17 @@ def judge_request(
     for check in REQUEST_CHECKS:
         check(request, client)
     requested, registered = _registered_scope(request, client)
-    audience, scope = yield from _resolve_audience(server, request, client, registered)
+    audience, scope = yield from resolve_audience(
+        server, client, single_resource(request.resource), registered
+    )
     claims = parse_claims(request.claims) if request.claims is not None else ClaimsRequest()
-    subject = claims.subject
+    hinted = hinted_subject
     if request.id_token_hint is not None:
         hinted = yield from verify_id_token_hint(
             server, request.id_token_hint, client.client_id, now
         )
-        if subject and subject != hinted:
-            raise OAuthError("invalid_request", "id_token_hint and claims name different people")
-        subject = hinted
+    if hinted and claims.subject and claims.subject != hinted:
+        raise OAuthError("invalid_request", "id_token_hint and claims name different people")
     return CheckedAuthorization(
         client=client,
         request=request,
@@ -261,9 +269,17 @@ def judge_request(
         prompt=parse_prompt(request.prompt) if request.prompt is not None else frozenset(),
         max_age=parse_max_age(request.max_age) if request.max_age is not None else None,
         claims=claims,
-        subject=subject,
+        subject=hinted or claims.subject,
         essential_acr=_reachable_acr(claims, server.policy.acr_values),
     )
+
+
+def stored_request(checked: CheckedAuthorization) -> tuple[tuple[str, str], ...]:
+    """Return a request as a transaction keeps it: of an `id_token_hint` only whom it names."""
+    pairs = tuple(replace(checked.request, id_token_hint=None).build())
+    if checked.request.id_token_hint is None:
+        return pairs
+    return (*pairs, (_HINTED_SUBJECT, checked.subject))
 
 
 def judge_transaction(
@@ -274,10 +290,11 @@ def judge_transaction(
     Raises:
         OAuthError: it would no longer pass.
     """
-    parameters = Parameters(transaction.request)
+    hinted = dict(transaction.request).get(_HINTED_SUBJECT, "")
+    parameters = Parameters(pair for pair in transaction.request if pair[0] != _HINTED_SUBJECT)
     try:
         target = yield from resolve_target(parameters)
-        return (yield from judge_request(server, target, parameters, now))
+        return (yield from judge_request(server, target, parameters, now, hinted_subject=hinted))
     except MessageError as error:
         raise OAuthError("invalid_request", error.message, redirectable=False) from None
 
@@ -285,41 +302,17 @@ def judge_transaction(
 def _registered_scope(
     request: AuthorizationRequest, client: ClientRecord
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the requested scope and what the registration leaves of it (D10)."""
+    """Return the requested scope and what the registration leaves of it (D10).
+
+    `offline_access` is left out for a client that gets no refresh token (D18): nobody is
+    asked for an access that there is not. OIDC Core §11.
+    """
     asked = None if request.scope is None else parse_scope(request.scope)
-    left = allowed_scope(asked, allowed=client.scope, default=client.default_scope)
+    allowed = client.scope
+    if "refresh_token" not in client.grant_types:
+        allowed = tuple(token for token in allowed if token != "offline_access")
+    left = allowed_scope(asked, allowed=allowed, default=client.default_scope)
     return (left if asked is None else asked), left
-
-
-def _resolve_audience(
-    server: AuthorizationServer,
-    request: AuthorizationRequest,
-    client: ClientRecord,
-    scope: tuple[str, ...],
-) -> Flow[tuple[str, tuple[str, ...]]]:
-    """Return the audience and the scope that goes with it (D19)."""
-    audience = server.policy.issuer
-    resource = None
-    if request.resource:
-        audience = request.resource[0]
-        resource = yield from ask(FindResource(audience))
-        if resource is None:
-            raise OAuthError("invalid_target", "the resource is not known for this client")
-    elif client.audiences:
-        audience = client.audiences[0]
-    own = ISSUER_SCOPES.issuperset(scope)
-    if own:
-        return audience, scope
-    if resource is None and audience != server.policy.issuer:
-        resource = yield from ask(FindResource(audience))
-    fit = ISSUER_SCOPES if resource is None else ISSUER_SCOPES.union(resource.scope)
-    others = tuple(token for token in scope if token not in fit)
-    # A scope that another resource lists is granted only for that resource.
-    foreign = (yield from ask(FindResourceScopes(others))) if others else frozenset[str]()
-    left = tuple(token for token in scope if token not in foreign)
-    if not left:
-        raise OAuthError("invalid_scope", "the scope belongs to another resource")
-    return audience, left
 
 
 def _reachable_acr(claims: ClaimsRequest, supported: tuple[str, ...]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from codegrant.server.authorization_request import (
     Target,
     judge_request,
     resolve_target,
+    stored_request,
 )
 from codegrant.server.codes import issue_code
 from codegrant.server.effects import Emit, SaveTransaction
@@ -79,7 +80,9 @@ def _decide(
     remembered: frozenset[str] | None = None
     if authentication is not None and not checked.client.skip_consent:
         find_consent = server.host.find_consent
-        remembered = yield from find_consent(authentication.subject, checked.client.client_id)
+        remembered = yield from find_consent(
+            authentication.subject, checked.client.client_id, checked.audience
+        )
     return decide(checked, authentication, remembered, now)
 
 
@@ -95,7 +98,7 @@ def _start_transaction(
     transaction = Transaction(
         digest=digest_of(transaction_id),
         client_id=checked.client.client_id,
-        request=tuple(checked.request.build()),
+        request=stored_request(checked),
         source=source_of(request.peer),
         created_at=now,
         expires_at=now + server.policy.transaction_lifetime,

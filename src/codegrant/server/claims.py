@@ -42,6 +42,7 @@ SCOPE_CLAIMS: Mapping[str, frozenset[str]] = {
 CLAIMS = frozenset[str]().union(*SCOPE_CLAIMS.values())
 
 MAX_CLAIMS_LENGTH = 4096
+_NOTHING: tuple[JsonValue, ...] = (None, "", [], {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,17 +81,20 @@ def parse_claims(text: str) -> ClaimsRequest:
         raise _malformed(error.code) from None
     id_token, userinfo = _members(value, "id_token"), _members(value, "userinfo")
     subjects = {
-        subject for members in (id_token, userinfo) for subject in _demanded(members.get("sub"))
+        subject
+        for members in (id_token, userinfo)
+        for subject in _demanded("sub", members.get("sub"))
     }
     if len(subjects) > 1:
         raise _malformed("several values for sub")
     acr = id_token.get("acr")
+    demanded_acr = _demanded("acr", acr)
     essential = isinstance(acr, dict) and acr.get("essential") is True
     return ClaimsRequest(
         id_token=frozenset(id_token),
         userinfo=frozenset(userinfo),
         subject=next(iter(subjects), ""),
-        essential_acr=_demanded(acr) if essential else (),
+        essential_acr=demanded_acr if essential else (),
     )
 
 
@@ -110,16 +114,21 @@ def _members(value: Mapping[str, JsonValue], name: str) -> Mapping[str, JsonValu
             raise _malformed("essential is no boolean")
         if not isinstance(claim.get("values", []), list):
             raise _malformed("values is no array")
+        if "value" in claim and "values" in claim:
+            raise _malformed("value and values in one claim")
     return members
 
 
-def _demanded(claim: JsonValue) -> tuple[str, ...]:
-    """Return the texts of `value` or `values`."""
-    if not isinstance(claim, dict):
+def _demanded(name: str, claim: JsonValue) -> tuple[str, ...]:
+    """Return what `value` or `values` demand; what nobody can have must not pass for no demand."""
+    if not isinstance(claim, dict) or not {"value", "values"} & claim.keys():
         return ()
     values = claim.get("values")
     wanted = values if isinstance(values, list) else [claim.get("value")]
-    return tuple(text for text in wanted if isinstance(text, str) and text)
+    texts = tuple(text for text in wanted if isinstance(text, str) and text)
+    if not texts or len(texts) != len(wanted):
+        raise _malformed(f"{name} is demanded to be what is no text")
+    return texts
 
 
 def claims_of(
@@ -135,7 +144,7 @@ def claims_of(
     return {
         name: value
         for name, value in known.items()
-        if name in opened and name in wanted and value is not None and value != ""
+        if name in opened and name in wanted and value not in _NOTHING
     }
 
 

@@ -15,12 +15,22 @@ from codegrant.server.authorization_request import CheckedAuthorization
 from codegrant.server.effects import Emit, SaveCode, TransactionEnd
 from codegrant.server.events import Event
 from codegrant.server.host import Authentication
-from codegrant.server.records import CodeRecord, GrantRecord
+from codegrant.server.records import ClientRecord, CodeRecord, GrantRecord
 
 if TYPE_CHECKING:
     from codegrant.server.server import AuthorizationServer
 
-__all__ = ["issue_code", "transaction_ended"]
+__all__ = ["gets_refresh_token", "issue_code", "transaction_ended"]
+
+
+def gets_refresh_token(client: ClientRecord, scope: tuple[str, ...]) -> bool:
+    """Return whether a refresh token goes with a grant of this scope (D18).
+
+    RFC 6749 §1.5; OIDC Core §11.
+    """
+    if "refresh_token" not in client.grant_types:
+        return False
+    return "offline_access" in scope or "openid" not in scope
 
 
 def transaction_ended() -> OAuthError:
@@ -80,6 +90,7 @@ def issue_code(
         created_at=now,
         expires_at=now + server.policy.code_lifetime,
         claims=request.claims or "",
+        offline=gets_refresh_token(client, scope),
         auth_time_requested=checked.max_age is not None or "auth_time" in checked.claims.id_token,
     )
     pairs = [("code", code)]

@@ -7,7 +7,6 @@ characters of the issuer's digest: two servers on one host never collide.
 from __future__ import annotations
 
 from codegrant.http import Headers
-from codegrant.secret import digest_of
 from codegrant.server.policy import Policy
 
 __all__ = ["build_cookie", "clear_cookie", "cookie_name", "find_cookie_names"]
@@ -17,7 +16,7 @@ def cookie_name(policy: Policy, role: str, suffix: str = "") -> str:
     """Return the name of this issuer's cookie for `role`, for example `session`."""
     prefix = "__Host-" if policy.is_https else ""
     tail = f"-{suffix}" if suffix else ""
-    return f"{prefix}cg-{role}-{digest_of(policy.issuer).hex()[:6]}{tail}"
+    return f"{prefix}cg-{role}-{policy.cookie_mark}{tail}"
 
 
 def build_cookie(policy: Policy, name: str, value: str, *, max_age: int) -> str:

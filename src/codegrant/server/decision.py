@@ -25,7 +25,7 @@ __all__ = [
     "remembers_consent",
 ]
 
-LoginReason: TypeAlias = Literal["no_session", "prompt", "max_age", "other_person"]
+LoginReason: TypeAlias = Literal["no_session", "prompt", "max_age", "acr", "other_person"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,16 @@ def decide(
 
     Args:
         authentication: who is logged in in this browser.
-        remembered: the scope that `Host.find_consent` knows for this person and client.
+        remembered: the scope that `Host.find_consent` knows for this person, client and
+            audience.
         now: epoch seconds.
         login_sid: the session that logged in for this very transaction; empty for none.
 
     Raises:
         OAuthError: `login_required` or `consent_required` where `prompt=none` forbids a
             page, `login_required` when somebody else than the hinted person logged in,
-            `unmet_authentication_requirements` when an essential `acr` was not reached.
+            `unmet_authentication_requirements` when the login that the request led to did
+            not reach an essential `acr`.
 
     OIDC Core §3.1.2.1, §3.1.2.3, §5.5.1.1.
     """
@@ -85,10 +87,6 @@ def decide(
         if silent:
             raise OAuthError("login_required", "no page may be shown, and a login is needed")
         return NeedLogin(checked, reason or "no_session")
-    if checked.essential_acr and authentication.acr not in checked.essential_acr:
-        raise OAuthError(
-            "unmet_authentication_requirements", "the demanded authentication was not reached"
-        )
     if not has_consent(checked, remembered):
         if silent:
             raise OAuthError("consent_required", "no page may be shown, and consent is needed")
@@ -99,7 +97,11 @@ def decide(
 def login_reason(
     checked: CheckedAuthorization, authentication: Authentication | None, now: int, login_sid: str
 ) -> LoginReason | None:
-    """Return why a login is needed, or None."""
+    """Return why a login is needed, or None.
+
+    Raises:
+        OAuthError: one has just taken place, and it was not what the request demands.
+    """
     if authentication is None:
         return "no_session"
     just_logged_in = bool(login_sid) and same_secret(authentication.sid, login_sid)
@@ -107,6 +109,12 @@ def login_reason(
         if just_logged_in:
             raise OAuthError("login_required", "another person than the hinted one logged in")
         return "other_person"
+    if checked.essential_acr and authentication.acr not in checked.essential_acr:
+        if just_logged_in:
+            raise OAuthError(
+                "unmet_authentication_requirements", "the demanded authentication was not reached"
+            )
+        return "acr"
     if just_logged_in:
         return None
     if "login" in checked.prompt or "select_account" in checked.prompt:

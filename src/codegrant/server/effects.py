@@ -21,6 +21,7 @@ from codegrant.server.records import (
     ResourceRecord,
     Transaction,
 )
+from codegrant.server.refresh_effects import NewRefreshToken
 
 __all__ = [
     "AddKey",
@@ -29,19 +30,22 @@ __all__ = [
     "CodeRefused",
     "CodeReplayed",
     "CountFailures",
+    "DeleteAccessToken",
     "DenyToken",
     "Emit",
     "FailureCount",
     "FailureKind",
     "FindAccessToken",
     "FindAnswer",
+    "FindCaller",
     "FindClient",
-    "FindDenied",
     "FindGrant",
     "FindResource",
     "FindResourceScopes",
+    "FindStanding",
     "FindTransaction",
     "FinishTransaction",
+    "FoundCaller",
     "LoadKeys",
     "RecordLogin",
     "RedeemCode",
@@ -51,6 +55,7 @@ __all__ = [
     "SaveCode",
     "SaveFailure",
     "SaveTransaction",
+    "Standing",
     "TransactionEnd",
 ]
 
@@ -89,12 +94,14 @@ class BindTransaction(Effect[bool]):
     """Bind an unbound, unexpired transaction to a browser.
 
     True for exactly one caller; False when it is bound already (to whichever browser),
-    has expired or does not exist.
+    has expired or does not exist. Of more than `limit` bound ones of its source the oldest
+    go, but never this one.
     """
 
     digest: bytes
     browser_digest: bytes
     now: int
+    limit: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +226,8 @@ class RedeemCode(Effect[Redemption]):
         redirect_uri: as sent with the token request, or None.
         presented_challenge: S256 of the verifier that was sent, or None when none was.
         resource: as sent with the token request (D19), or None.
+        refresh_token: stored with the one success when the code is `offline`; None when the
+            client may have none.
     """
 
     digest: bytes
@@ -228,6 +237,7 @@ class RedeemCode(Effect[Redemption]):
     now: int
     max_failures: int = 5
     resource: str | None = None
+    refresh_token: NewRefreshToken | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,17 +257,24 @@ class RevokeGrant(Effect[bool]):
 
 @dataclass(frozen=True, slots=True)
 class SaveAccessToken(Effect[bool]):
-    """Store an opaque access token, only while its grant is alive (else False)."""
+    """Store an opaque access token; of one on a grant only while that is alive (else False)."""
 
     token: AccessTokenRecord
 
 
 @dataclass(frozen=True, slots=True)
 class FindAccessToken(Effect[AccessTokenRecord | None]):
-    """The unexpired opaque access token with this digest, whose grant is alive."""
+    """The unexpired opaque access token with this digest, whose grant (if any) is alive."""
 
     digest: bytes
     now: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAccessToken(Effect[bool]):
+    """Revoke one opaque access token and nothing else. True when there was one."""
+
+    digest: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,10 +286,35 @@ class DenyToken(Effect[None]):
 
 
 @dataclass(frozen=True, slots=True)
-class FindDenied(Effect[bool]):
-    """Whether the JWT access token `jti` was revoked."""
+class Standing:
+    """What an access token hangs on.
+
+    Attributes:
+        denied: whether this very token was revoked.
+        client_enabled: whether its client may act, and is the one that it was issued to:
+            one that was added later under the same id inherits nothing.
+        grant: its grant, revoked ones included; None when there is none.
+    """
+
+    denied: bool
+    client_enabled: bool
+    grant: GrantRecord | None
+
+
+@dataclass(frozen=True, slots=True)
+class FindStanding(Effect[Standing]):
+    """All that an access token hangs on in this store, at one moment.
+
+    Attributes:
+        jti: of a JWT access token; empty for an opaque one, which is denied by deletion.
+        grant_id: empty for a token that a client got for itself.
+        issued_at: epoch seconds.
+    """
 
     jti: str
+    client_id: str
+    grant_id: str
+    issued_at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +366,25 @@ class CountFailures(Effect[FailureCount]):
     account: bytes
     source: str
     since: int
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCaller:
+    """Who has an id, as it is now: a client or a resource server, None for nobody."""
+
+    known: ClientRecord | ResourceRecord | None
+    failures: FailureCount
+
+
+@dataclass(frozen=True, slots=True)
+class FindCaller(Effect[FoundCaller]):
+    """The client or the resource server with this id, and the failures that count against it.
+
+    No id belongs to one of each. Disabled clients are included.
+    """
+
+    caller_id: str
+    count: CountFailures
 
 
 @dataclass(frozen=True, slots=True)

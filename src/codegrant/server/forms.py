@@ -6,7 +6,7 @@ from codegrant.errors import OAuthError
 from codegrant.http import Request
 from codegrant.messages.parameters import Parameters
 
-__all__ = ["parse_form", "parse_query"]
+__all__ = ["check_repeated", "parse_form", "parse_query"]
 
 _FORM = "application/x-www-form-urlencoded"
 _FORM_TYPES = frozenset({_FORM, f"{_FORM};charset=utf-8", f'{_FORM};charset="utf-8"'})
@@ -28,6 +28,13 @@ def parse_form(request: Request, *, max_bytes: int) -> Parameters:
     if len(types) != 1 or types[0].replace(" ", "").lower() not in _FORM_TYPES:
         raise OAuthError("invalid_request", f"the body must be {_FORM} in UTF-8")
     return Parameters.parse(request.body, max_bytes=max_bytes)
+
+
+def check_repeated(form: Parameters) -> None:
+    """Check that no parameter but `resource` is repeated. RFC 6749 §3.2."""
+    repeated = form.find_repeated()
+    if repeated is not None:
+        raise OAuthError("invalid_request", "a parameter is repeated", reason="repeated_parameter")
 
 
 def parse_query(request: Request, *, max_bytes: int) -> Parameters:

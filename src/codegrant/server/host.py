@@ -40,14 +40,14 @@ class Host:
     Attributes:
         find_authentication: `(request, now)`: who is logged in in this browser; None for
             nobody, an ended session or a disabled person.
-        find_consent: `(subject, client_id)`: the scope that the person agreed to and that
-            is remembered, or None.
+        find_consent: `(subject, client_id, audience)`: the scope that the person agreed to
+            for access to that audience and that is remembered, or None.
         find_person: `(subject)`: the person as they are now, or None.
         error_page: `(error, request)`: a page for a request that may not be redirected.
             Its status is `error.status`.
     """
 
     find_authentication: Callable[[Request, int], Flow[Authentication | None]]
-    find_consent: Callable[[str, str], Flow[frozenset[str] | None]]
+    find_consent: Callable[[str, str, str], Flow[frozenset[str] | None]]
     find_person: Callable[[str], Flow[Person | None]]
     error_page: Callable[[OAuthError, Request], Response] = plain_error_page

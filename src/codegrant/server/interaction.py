@@ -89,6 +89,7 @@ class BoundTransaction:
         csrf_key: of this browser's forms for this transaction.
         browser_secret: what the browser's cookie for this transaction holds.
         form: the body of the request, as it came.
+        login_cookies: `Set-Cookie` values of a login by this very form.
     """
 
     id: str
@@ -99,6 +100,7 @@ class BoundTransaction:
     csrf_key: bytes = field(repr=False)
     browser_secret: str = field(repr=False)
     form: bytes = field(repr=False)
+    login_cookies: tuple[str, ...] = field(default=(), repr=False)
 
     def csrf(self, page: str, subject: str = "") -> str:
         """Return the value of the hidden field `csrf` for a page and the person who sees it."""
@@ -124,10 +126,12 @@ class BoundTransaction:
 
     def end_with(self, location: str, now: int) -> TransactionEnd:
         """Return the end of this transaction with a redirect to `location`."""
+        # Neither an address nor a header can hold a line end.
+        answer = "\n".join((location, *self.login_cookies)).encode()
         return TransactionEnd(
             self.transaction.digest,
             self.browser_digest,
-            _answer_ring(self.csrf_key, self.form).seal(_ANSWER_PURPOSE, location.encode()),
+            _answer_ring(self.csrf_key, self.form).seal(_ANSWER_PURPOSE, answer),
             now + ANSWER_SECONDS,
         )
 
@@ -191,7 +195,8 @@ def repeat_answer(
     """Return the redirect that ended a transaction a moment ago, to the very same form again.
 
     Somebody who presses a button twice sends a form twice, and sees only the answer to the
-    second; without this the application would never get the code of the first.
+    second; without this the application would never get the code of the first, nor the
+    browser the session of a login.
     """
     digest = digest_of(transaction_id or "")
     secrets = find_cookies(request.headers, _browser_cookie_name(server, digest))
@@ -202,18 +207,26 @@ def repeat_answer(
         return None
     try:
         ring = _answer_ring(_csrf_key(server, secrets[0]), request.body)
-        location = ring.open(_ANSWER_PURPOSE, sealed).decode()
+        location, *cookies = ring.open(_ANSWER_PURPOSE, sealed).decode().split("\n")
     except SealBroken:  # another form, another button
         return None
-    return redirect(location, (_fading_cookie(server, digest, secrets[0]),))
+    return redirect(location, (_fading_cookie(server, digest, secrets[0]), *cookies))
 
 
 def record_login(
-    bound: BoundTransaction, authentication: Authentication, now: int
+    bound: BoundTransaction,
+    authentication: Authentication,
+    now: int,
+    *,
+    cookies: tuple[str, ...] = (),
 ) -> Flow[BoundTransaction]:
     """Remember that this person has just logged in for this transaction.
 
     A login page calls it once the session is stored, and goes on with `next_step`.
+
+    Args:
+        cookies: `Set-Cookie` values that give the session to the browser; they go with the
+            answer, also with a repeated one.
 
     Raises:
         OAuthError: the transaction has ended meanwhile.
@@ -222,7 +235,8 @@ def record_login(
     digest = bound.transaction.digest
     if not (yield from ask(RecordLogin(digest, bound.browser_digest, sid, now))):
         raise transaction_ended()
-    return replace(bound, transaction=replace(bound.transaction, login_sid=sid))
+    transaction = replace(bound.transaction, login_sid=sid)
+    return replace(bound, transaction=transaction, login_cookies=cookies)
 
 
 def next_step(
@@ -236,7 +250,9 @@ def next_step(
     remembered: frozenset[str] | None = None
     if authentication is not None and not checked.client.skip_consent:
         find_consent = server.host.find_consent
-        remembered = yield from find_consent(authentication.subject, checked.client.client_id)
+        remembered = yield from find_consent(
+            authentication.subject, checked.client.client_id, checked.audience
+        )
     try:
         decision = decide(
             checked, authentication, remembered, now, login_sid=bound.transaction.login_sid
@@ -255,7 +271,8 @@ def answer_step(
     if isinstance(step, Response):
         return step
     page = "login" if isinstance(step, NeedLogin) else "consent"
-    return redirect(server.policy.endpoint(f"{page}?transaction={bound.id}"), bound.cookies_to_set)
+    cookies = (*bound.cookies_to_set, *bound.login_cookies)
+    return redirect(server.policy.endpoint(f"{page}?transaction={bound.id}"), cookies)
 
 
 def approve(
@@ -321,8 +338,8 @@ def _finish(
 
 def _redirect_away(server: AuthorizationServer, bound: BoundTransaction, location: str) -> Response:
     """Return the redirect that ends a transaction."""
-    digest, secret = bound.transaction.digest, bound.browser_secret
-    return redirect(location, (_fading_cookie(server, digest, secret),))
+    fading = _fading_cookie(server, bound.transaction.digest, bound.browser_secret)
+    return redirect(location, (fading, *bound.login_cookies))
 
 
 def _browser_cookie_name(server: AuthorizationServer, transaction_digest: bytes) -> str:

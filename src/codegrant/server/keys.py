@@ -11,12 +11,13 @@ made that key a moment ago. Layer: server, no I/O.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from codegrant.errors import StoreError, TokenRejected
 from codegrant.flow import Flow, ask
 from codegrant.jose import KeySet, PrivateKey, VerifiedJwt, parse_jwt, verify_signature
 from codegrant.sealing import KeyRing, SealBroken
+from codegrant.secret import digest_of
 from codegrant.server.effects import AddKey, Emit, LoadKeys
 from codegrant.server.events import Event
 from codegrant.server.policy import Policy, SigningAlgorithm
@@ -36,12 +37,16 @@ __all__ = [
 SIGNING_ALGORITHMS: tuple[SigningAlgorithm, ...] = ("RS256", "ES256", "PS256", "EdDSA")
 FIRST_ALGORITHMS: tuple[SigningAlgorithm, ...] = ("RS256", "ES256")
 RELOAD_AFTER = 5
+_MOST_VERIFIED = 1000
 _PURPOSE = "signing key"
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedKeys:
     """What the issuer publishes at one moment.
+
+    A signature that holds does so as long as its key is published, so it is verified once
+    and remembered by the digest of its token; whatever may end a token is not in here.
 
     Attributes:
         document: the JWK Set as JSON.
@@ -52,6 +57,9 @@ class PublishedKeys:
     document: bytes
     key_set: KeySet
     records: tuple[KeyRecord, ...]
+    _verified: dict[bytes, VerifiedJwt] = field(
+        default_factory=dict[bytes, VerifiedJwt], init=False, repr=False, compare=False
+    )
 
     def verify(self, raw_token: str, *, max_bytes: int = 8192) -> VerifiedJwt:
         """Return a JWT that one of these keys signed; what it claims is yet to be judged.
@@ -59,8 +67,16 @@ class PublishedKeys:
         Raises:
             TokenRejected: malformed, signed by nobody here, or a signature that does not hold.
         """
+        digest = digest_of(raw_token)
+        known = self._verified.get(digest)
+        if known is not None:
+            return known
         jwt = parse_jwt(raw_token, max_bytes=max_bytes)
-        return verify_signature(jwt, self.key_set.find(jwt.kid, jwt.alg))
+        verified = verify_signature(jwt, self.key_set.find(jwt.kid, jwt.alg))
+        if len(self._verified) >= _MOST_VERIFIED:
+            self._verified.clear()
+        self._verified[digest] = verified
+        return verified
 
     def find_signer(self, alg: str, now: int) -> KeyRecord | None:
         """Return the newest key of `alg` that signs at `now`.
@@ -68,18 +84,17 @@ class PublishedKeys:
         When none does yet (the first key was made by a process whose clock is ahead), it is
         the one that will be next.
         """
-        usable = sorted(
-            (
-                record
-                for record in self.records
-                if record.alg == alg and (record.retires_at is None or now < record.retires_at)
-            ),
-            key=lambda record: record.activates_at,
-        )
-        active = [record for record in usable if record.activates_at <= now]
-        if active:
-            return active[-1]
-        return usable[0] if usable else None
+        newest: KeyRecord | None = None
+        next_one: KeyRecord | None = None
+        for record in self.records:
+            if record.alg != alg or (record.retires_at is not None and record.retires_at <= now):
+                continue
+            if record.activates_at > now:
+                if next_one is None or record.activates_at < next_one.activates_at:
+                    next_one = record
+            elif newest is None or record.activates_at >= newest.activates_at:
+                newest = record
+        return newest or next_one
 
 
 class SigningKeys:

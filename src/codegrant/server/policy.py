@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from codegrant.errors import ConfigurationError
 from codegrant.rules.issuer import check_issuer
+from codegrant.secret import digest_of
 
 __all__ = ["AccessFormat", "Limits", "Policy", "SigningAlgorithm"]
 
@@ -110,6 +111,11 @@ class Policy:
     def path(self) -> str:
         """The issuer's path without its last slash: empty, or for example `/tenant`."""
         return urlsplit(self.issuer).path.rstrip("/")
+
+    @cached_property
+    def cookie_mark(self) -> str:
+        """Six characters of the issuer's digest, which tell its cookies from others' (D20)."""
+        return digest_of(self.issuer).hex()[:6]
 
     @cached_property
     def is_https(self) -> bool:

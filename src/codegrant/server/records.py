@@ -21,6 +21,7 @@ __all__ = [
     "GrantRecord",
     "KeyRecord",
     "Person",
+    "RefreshTokenRecord",
     "ResourceRecord",
     "Transaction",
 ]
@@ -148,6 +149,7 @@ class CodeRecord:
         redirect_uri: as used in the authorization request.
         redirect_uri_sent: whether that request named it (else it was the only one).
         code_challenge: S256; empty only for a client whose PKCE was waived (D2).
+        offline: whether a refresh token goes with its redemption (D18).
     """
 
     digest: bytes
@@ -162,12 +164,37 @@ class CodeRecord:
     expires_at: int
     claims: str = ""
     auth_time_requested: bool = False
+    offline: bool = False
     cnf: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshTokenRecord:
+    """A refresh token; scope, audience and person are its grant's.
+
+    Attributes:
+        expires_at: the earlier of the idle limit and `ends_at`; each rotation moves it on.
+        ends_at: of the whole family, from the first token on.
+        rotated_at: when it was exchanged for its successor; None while it is the newest.
+    """
+
+    digest: bytes
+    grant_id: str
+    client_id: str
+    created_at: int
+    expires_at: int
+    ends_at: int
+    cnf: str = ""
+    rotated_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccessTokenRecord:
-    """An opaque access token; a JWT access token has no record (D15)."""
+    """An opaque access token; a JWT access token has no record (D15).
+
+    Attributes:
+        grant_id: empty for a token that a client got for itself (RFC 6749 §4.4).
+    """
 
     digest: bytes
     grant_id: str

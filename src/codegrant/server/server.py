@@ -28,30 +28,46 @@ from codegrant.server.authorize import answer_authorization
 from codegrant.server.effects import Emit
 from codegrant.server.events import Event
 from codegrant.server.host import Host
+from codegrant.server.introspection import answer_introspection
 from codegrant.server.jwks import answer_jwks
 from codegrant.server.keys import SigningKeys
 from codegrant.server.metadata import answer_metadata, build_metadata
 from codegrant.server.policy import Policy
+from codegrant.server.revocation import answer_revocation
 from codegrant.server.token import answer_token
 from codegrant.server.userinfo import answer_userinfo
 
 __all__ = ["AuthorizationServer"]
 
 
+_API = AtApi()
+
+
 @dataclass(frozen=True, slots=True)
 class _Route:
-    """An endpoint: its methods, its flow, whether other origins may call it, its errors."""
+    """An endpoint: its methods, its flow, and where its errors are shown.
+
+    Attributes:
+        place: None where a person is in front of a browser.
+    """
 
     methods: tuple[str, ...]
     answer: Callable[[AuthorizationServer, Request, int], Flow[Response]]
-    cors: bool = True
-    bearer: bool = False
+    place: AtApi | None = _API
+
+    @property
+    def cors(self) -> bool:
+        """Whether pages of other origins may call it."""
+        return self.place is not None and self.place.cors
 
 
+# Only servers introspect, with a secret that no page may have: that needs no CORS.
 _ENDPOINTS: Mapping[str, _Route] = {
-    "authorize": _Route(("GET", "POST"), answer_authorization, cors=False),
+    "authorize": _Route(("GET", "POST"), answer_authorization, place=None),
     "token": _Route(("POST",), answer_token),
-    "userinfo": _Route(("GET", "POST"), answer_userinfo, bearer=True),
+    "userinfo": _Route(("GET", "POST"), answer_userinfo, AtApi(bearer=True)),
+    "revoke": _Route(("POST",), answer_revocation),
+    "introspect": _Route(("POST",), answer_introspection, AtApi(cors=False)),
     "jwks": _Route(("GET", "HEAD"), answer_jwks),
 }
 _METADATA = _Route(("GET", "HEAD"), answer_metadata)
@@ -115,9 +131,9 @@ class AuthorizationServer:
             refused = as_oauth_error(error)
             if refused.status >= 500:
                 yield from self.report_failure(refused, request, now)
-            if route.cors:
-                return render_error(refused, AtApi(bearer=route.bearer))
-            return self.error_page(refused, request)
+            if route.place is None:
+                return self.error_page(refused, request)
+            return render_error(refused, route.place)
 
     def error_page(self, error: CodegrantError, request: Request) -> Response:
         """Return the page for an error that may not go to the client."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from codegrant.flow import Flow, RandomBytes, ask
@@ -10,7 +12,7 @@ from codegrant.messages.json import JsonValue
 from codegrant.rules.scope import format_scope
 from codegrant.secret import digest_of
 from codegrant.server.claims import claims_of, parse_claims
-from codegrant.server.effects import CodeRedeemed, FindResource, SaveAccessToken
+from codegrant.server.effects import FindResource, SaveAccessToken
 from codegrant.server.keys import SIGNING_ALGORITHMS
 from codegrant.server.policy import AccessFormat, SigningAlgorithm
 from codegrant.server.records import (
@@ -23,7 +25,7 @@ from codegrant.server.records import (
 if TYPE_CHECKING:
     from codegrant.server.server import AuthorizationServer
 
-__all__ = ["mint_access_token", "mint_id_token"]
+__all__ = ["mint_access_token", "mint_client_token", "mint_id_token"]
 
 
 def mint_access_token(
@@ -36,56 +38,114 @@ def mint_access_token(
 
     RFC 9068 §2.2.
     """
+    record = _Unsigned(
+        subject=grant.subject,
+        client_id=grant.client_id,
+        audience=grant.audience,
+        scope=scope,
+        grant_id=grant.grant_id,
+        cnf=grant.cnf,
+        further={
+            "auth_time": grant.auth_time,
+            "grant_id": grant.grant_id,
+            **_authentication_claims(grant),
+        },
+    )
+    return _mint(server, record, now)
+
+
+def mint_client_token(
+    server: AuthorizationServer,
+    client: ClientRecord,
+    scope: tuple[str, ...],
+    audience: str,
+    now: int,
+) -> Flow[str]:
+    """Return an access token that a client has for itself: no person, no grant.
+
+    Its `sub` is the client's id, which no person's `sub` can equal. RFC 9068 §2.2, §5.
+    """
+    record = _Unsigned(
+        subject=client.client_id,
+        client_id=client.client_id,
+        audience=audience,
+        scope=scope,
+    )
+    token = yield from _mint(server, record, now)
+    assert token is not None  # noqa: S101 - there is no grant that could have died
+    return token
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Unsigned:
+    """What an access token says, whichever format it gets."""
+
+    subject: str
+    client_id: str
+    audience: str
+    scope: tuple[str, ...]
+    grant_id: str = ""
+    cnf: str = ""
+    further: Mapping[str, JsonValue] = field(default_factory=dict[str, JsonValue])
+
+
+def _mint(server: AuthorizationServer, unsigned: _Unsigned, now: int) -> Flow[str | None]:
+    """Return the token as text; None for an opaque one whose grant has died."""
     policy = server.policy
     expires_at = now + policy.access_token_lifetime
-    if (yield from _access_format(server, grant.audience)) == "opaque":
+    if (yield from _access_format(server, unsigned.audience)) == "opaque":
         token = base64url.encode((yield from ask(RandomBytes(32))))
         record = AccessTokenRecord(
             digest=digest_of(token),
-            grant_id=grant.grant_id,
-            client_id=grant.client_id,
-            subject=grant.subject,
-            scope=scope,
-            audience=grant.audience,
+            grant_id=unsigned.grant_id,
+            client_id=unsigned.client_id,
+            subject=unsigned.subject,
+            scope=unsigned.scope,
+            audience=unsigned.audience,
             created_at=now,
             expires_at=expires_at,
-            cnf=grant.cnf,
+            cnf=unsigned.cnf,
         )
         return token if (yield from ask(SaveAccessToken(record))) else None
     key = yield from server.keys.signer(policy.access_alg, now)
     jti = base64url.encode((yield from ask(RandomBytes(16))))
     claims: dict[str, JsonValue] = {
         "iss": policy.issuer,
-        "sub": grant.subject,
-        "aud": grant.audience,
-        "client_id": grant.client_id,
+        "sub": unsigned.subject,
+        "aud": unsigned.audience,
+        "client_id": unsigned.client_id,
         "exp": expires_at,
         "iat": now,
         "jti": jti,
-        "scope": format_scope(scope),
-        "auth_time": grant.auth_time,
-        "grant_id": grant.grant_id,
+        "scope": format_scope(unsigned.scope),
+        **unsigned.further,
     }
-    return sign_jwt(key, claims | _authentication_claims(grant), typ="at+jwt")
+    return sign_jwt(key, claims, typ="at+jwt")
 
 
 def mint_id_token(
     server: AuthorizationServer,
-    redeemed: CodeRedeemed,
+    grant: GrantRecord,
     *,
     client: ClientRecord,
     person: Person,
     access_token: str,
     now: int,
+    nonce: str = "",
+    claims_request: str = "",
 ) -> Flow[str]:
     """Return the ID token that goes with `access_token`.
 
-    `auth_time` is always in it. Claims of the person only where the `claims` parameter asks
-    for them and the scope opens them; the others are at the userinfo endpoint.
+    `auth_time` is always in it, and always that of the login the grant comes from. Claims
+    of the person only where the `claims` parameter asks for them and the scope opens them;
+    the others are at the userinfo endpoint.
 
-    OIDC Core §2, §3.1.3.6.
+    Args:
+        nonce: of the authorization request; empty at a refresh.
+        claims_request: the `claims` parameter of the authorization request, or empty.
+
+    OIDC Core §2, §3.1.3.6, §12.2.
     """
-    code, grant = redeemed.code, redeemed.grant
     alg = _id_token_alg(client)
     key = yield from server.keys.signer(alg, now)
     claims: dict[str, JsonValue] = {
@@ -97,12 +157,12 @@ def mint_id_token(
         "auth_time": grant.auth_time,
         "at_hash": half_hash(alg, access_token),
     }
-    if code.nonce:
-        claims["nonce"] = code.nonce
+    if nonce:
+        claims["nonce"] = nonce
     if grant.sid:
         claims["sid"] = grant.sid
-    if code.claims:
-        wanted = parse_claims(code.claims).id_token
+    if claims_request:
+        wanted = parse_claims(claims_request).id_token
         claims = claims_of(person.claims, grant.scope, wanted) | claims
     return sign_jwt(key, claims | _authentication_claims(grant), typ="JWT")
 

@@ -20,6 +20,7 @@ __all__ = [
     "not_a_database",
     "readonly",
     "unreadable",
+    "write_failed",
 ]
 
 
@@ -114,4 +115,14 @@ def unreadable(place: str) -> StoreError:
         code="store_unreadable",
         stage="store",
         hint="give this user the right to read the file",
+    )
+
+
+def write_failed(place: str) -> StoreError:
+    """Return the error for a write that the operating system refused, full or not."""
+    return StoreError(
+        f"{place} could not be written just now",
+        code="store_write_failed",
+        stage="store",
+        hint="look for a quota or a limit on file sizes, then at the disk",
     )

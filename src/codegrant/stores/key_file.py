@@ -12,7 +12,7 @@ from codegrant.errors import ConfigurationError, StoreError
 from codegrant.sealing import KeyRing
 from codegrant.stores import faults
 
-__all__ = ["read_or_create_key_file"]
+__all__ = ["read_or_create_key_file", "sync_folder"]
 
 _log = logging.getLogger("codegrant.stores")
 
@@ -81,12 +81,12 @@ def _create(path: Path) -> None:
             os.link(draft, path)
         except FileExistsError:
             return
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     finally:
         draft.unlink()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a new name in a folder durable, where the system can."""
     if os.name != "posix":
         return

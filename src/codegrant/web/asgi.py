@@ -101,6 +101,7 @@ class ServerApp:
 
     async def _answer(self, scope: AsgiScope, receive: AsgiReceive) -> Response | None:
         """Return the answer, or None when nobody is there to take it."""
+        waiting = _Waiting(receive)
         try:
             headers = Headers(
                 [
@@ -108,15 +109,15 @@ class ServerApp:
                     for name, value in scope["headers"]
                 ]
             )
-            body = await self._read_body(headers, receive)
+            body = await self._read_body(headers, receive, waiting)
             request = self._request(scope, headers, body)
         except MessageError as error:
             return _refusal(_STATUS.get(error.code, 400), error.message)
         except _Gone:
             return None
-        waiting = _Waiting(receive)
+        waiting.watch()
         try:
-            return await run_async(self._respond(request, self._clock()), self._perform)
+            response = await run_async(self._respond(request, self._clock()), self._perform)
         except asyncio.CancelledError:
             if waiting.is_over():
                 return None
@@ -128,47 +129,67 @@ class ServerApp:
             return _refusal(500, f"the server failed, request {request_id}", close=False)
         finally:
             waiting.stop()
+        if _log.isEnabledFor(logging.DEBUG):
+            # An address that is none may be anything, a token that went astray, say.
+            endpoint = request.path if response.status != 404 else "none"
+            _log.debug(
+                "request_answered",
+                extra={
+                    "facts": {
+                        "method": request.method,
+                        "endpoint": endpoint,
+                        "status": response.status,
+                    }
+                },
+            )
+        return response
 
-    async def _read_body(self, headers: Headers, receive: AsgiReceive) -> bytes:
+    async def _read_body(self, headers: Headers, receive: AsgiReceive, waiting: _Waiting) -> bytes:
         """Return the body, at most `body_limit` bytes that arrive within `body_seconds`."""
         announced = headers.get("content-length", "0")
         if announced == "0" and "transfer-encoding" not in headers:
             return b""
-        too_large = MessageError(
-            f"the body is too large, {self._body_limit} bytes are allowed", code="too_large"
-        )
         if len(announced) > 12 or not announced.isdecimal() or int(announced) > _DISCARDED:
-            raise too_large
+            raise self._too_large()
         parts: list[bytes] = []
         size = 0
+        waiting.expect_body(self._body_seconds)
         try:
-            async with asyncio.timeout(self._body_seconds):
-                more = True
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise _Gone
-                    part: bytes = message.get("body", b"")
-                    size += len(part)
-                    if size <= self._body_limit:
-                        parts.append(part)
-                    elif size > _DISCARDED:
-                        raise too_large
-                    more = message.get("more_body", False)
-        except TimeoutError:
-            raise MessageError("the body took too long", code="too_slow") from None
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise _Gone
+                part: bytes = message.get("body", b"")
+                size += len(part)
+                if size <= self._body_limit:
+                    parts.append(part)
+                elif size > _DISCARDED:
+                    raise self._too_large()
+                more = message.get("more_body", False)
+        except asyncio.CancelledError:
+            if waiting.is_over():
+                raise MessageError("the body took too long", code="too_slow") from None
+            raise
+        finally:
+            waiting.stop()
         if size > self._body_limit:
-            raise too_large
+            raise self._too_large()
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _too_large(self) -> MessageError:
+        return MessageError(
+            f"the body is too large, {self._body_limit} bytes are allowed", code="too_large"
+        )
 
     def _request(self, scope: AsgiScope, headers: Headers, body: bytes) -> Request:
         """Return the request as it was before the trusted proxies."""
         hosts = headers.get_all("host")
         if len(hosts) > 1:  # RFC 9112 §3.2
             raise MessageError("the header host occurs more than once")
-        client, server = scope.get("client"), scope.get("server")
-        own = f"{server[0]}:{server[1]}" if server else ""
-        origin = Origin(client[0] if client else "", scope["scheme"], hosts[0] if hosts else own)
+        client = scope.get("client")
+        host = hosts[0] if hosts else _own_address(scope)
+        origin = Origin(client[0] if client else "", scope["scheme"], host)
         if self._proxies:
             origin = self._proxies.origin(headers, origin)
         path: str = scope["path"]
@@ -194,29 +215,42 @@ class _Gone(Exception):
 
 
 class _Waiting:
-    """Cancels the task that answers, when that takes long and the client has hung up.
+    """Cancels the task that answers: when the body is late, and when the client has hung up.
 
     Whether it has costs a task to find out, so nobody asks before `_PATIENCE` has passed.
     """
 
-    __slots__ = ("_answering", "_receive", "_timer", "_was_left", "_watcher")
+    __slots__ = ("_answering", "_is_over", "_receive", "_timer", "_watcher")
 
     def __init__(self, receive: AsgiReceive) -> None:
         self._receive = receive
         self._answering = cast("asyncio.Task[object]", asyncio.current_task())
+        self._timer: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
-        self._was_left = False
+        self._is_over = False
+
+    def expect_body(self, seconds: float) -> None:
+        """Wait so long for the body, until `stop`."""
+        self._timer = self._answering.get_loop().call_later(seconds, self._give_up)
+
+    def watch(self) -> None:
+        """Wait for the client to hang up, until `stop`."""
         self._timer = self._answering.get_loop().call_later(_PATIENCE, self._start)
 
     def is_over(self) -> bool:
         """Return whether a cancellation was ours, and only ours."""
-        return self._was_left and self._answering.uncancel() == 0
+        return self._is_over and self._answering.uncancel() == 0
 
     def stop(self) -> None:
-        """End the watch, the answer is there."""
-        self._timer.cancel()
+        """End the wait: what was waited for is there."""
+        if self._timer is not None:
+            self._timer.cancel()
         if self._watcher is not None:
             self._watcher.cancel()
+
+    def _give_up(self) -> None:
+        self._is_over = True
+        self._answering.cancel()
 
     def _start(self) -> None:
         self._watcher = self._answering.get_loop().create_task(self._watch())
@@ -224,8 +258,13 @@ class _Waiting:
     async def _watch(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
-        self._was_left = True
-        self._answering.cancel()
+        self._give_up()
+
+
+def _own_address(scope: AsgiScope) -> str:
+    """Return what was connected to, for a request that does not say."""
+    server = scope.get("server")
+    return f"{server[0]}:{server[1]}" if server else ""
 
 
 def _client_certificate(scope: AsgiScope) -> str:

@@ -33,6 +33,7 @@ from codegrant.stores.sqlite import SqliteStore
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_sessions import SignedIn
+from codegrant.web.login_tokens import SessionTokens
 
 try:
     import flask
@@ -188,16 +189,25 @@ class Login:
     def api(self) -> ApiSession:
         """Calls APIs as the person who is signed in; see `Client.api`.
 
+        What a refresh gives is kept with the session. Where the tokens are gone for good
+        the session ends, and the call fails with `LoginRequired`: left alone, that sends the
+        person to log in again, and back to this page.
+
         Raises:
-            LoginRequired: nobody is signed in, or the access token has expired.
+            LoginRequired: nobody is signed in, or the access token has expired and nothing
+                can refresh it.
         """
         signed_in = self._signed_in()
-        expires_at = signed_in.tokens.expires_at
-        if expires_at is not None and self._now() >= expires_at:
+        if signed_in.tokens.refresh_token is None and signed_in.tokens.is_expired(self._now()):
             raise LoginRequired(
                 "invalid_token", description="the access token has expired", stage="api"
             )
-        return self._clients[signed_in.provider].api(signed_in.tokens)
+        kept, name = flask.request.environ, f"{self._kept_as}.api"
+        if name not in kept:
+            tokens = self._session_tokens(signed_in)
+            kept[name] = self._clients[signed_in.provider].api(tokens)
+        session: ApiSession = kept[name]
+        return session
 
     def url(self, return_to: str | None = None) -> str:
         """Return the path that starts a login and then leads to `return_to`.
@@ -207,6 +217,19 @@ class Login:
                 anything else is ignored.
         """
         return self._web.login_url(from_flask(), return_to)
+
+    def _session_tokens(self, signed_in: SignedIn) -> SessionTokens:
+        """Return where the tokens of this request's session are kept; good in any thread."""
+        app, kept = flask.current_app.app_context().app, flask.request.environ
+
+        def drive(flow: Flow[Any]) -> Any:  # noqa: ANN401 - as `flow.run`
+            with app.app_context():
+                return self._run(flow)
+
+        def tell(changed: SignedIn) -> None:
+            kept[self._kept_as] = changed
+
+        return SessionTokens(self._web.sessions, signed_in, drive=drive, clock=self._now, tell=tell)
 
     def _signed_in(self) -> SignedIn:
         found = self.current
@@ -218,7 +241,9 @@ class Login:
         return to_flask(self._run(self._web.respond(from_flask(), self._now())))
 
     def _log_in_again(self, error: LoginRequired) -> FlaskResponse:
-        return to_flask(self._run(self._web.log_in_again(from_flask(), error, self._now())))
+        known: SignedIn | None = flask.request.environ.get(self._kept_as)
+        flow = self._web.log_in_again(from_flask(), error, self._now(), known)
+        return to_flask(self._run(flow))
 
     def _explain(self, error: StoreError) -> FlaskResponse:
         return to_flask(self._run(self._web.explain(from_flask(), error)))

@@ -37,6 +37,9 @@ class BoundedProtocol(HttpToolsProtocol):
     # with a body, and in pieces, as a field may never become whole.
     _parsed_bytes = 0
     _received_bytes = 0
+    # When the head that is awaited must be whole; None while a request is being answered.
+    _head_until: float | None = None
+    # One for the whole connection, which may find that it came too early.
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -46,7 +49,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
-        self._stop_waiting()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -84,7 +88,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Stop waiting, the head is whole."""
         self._head_is_whole, self._fields_since = True, None
-        self._stop_waiting()
+        self._head_until = None
         super().on_headers_complete()
 
     def on_chunk_header(self) -> None:
@@ -122,17 +126,19 @@ class BoundedProtocol(HttpToolsProtocol):
         raise ValueError(status)
 
     def _await_head(self, seconds: float) -> None:
-        self._stop_waiting()
-        self._timer = self.loop.call_later(seconds, self._give_up)
+        self._head_until = self.loop.time() + seconds
+        if self._timer is None:
+            self._timer = self.loop.call_later(seconds, self._look_at_clock)
 
-    def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-
-    def _give_up(self) -> None:
-        """Close the connection unless a request of it is being answered."""
-        if not self._is_answering():
+    def _look_at_clock(self) -> None:
+        """Close the connection if it is time, unless a request of it is being answered."""
+        self._timer = None
+        if self._head_until is None:
+            return
+        left = self._head_until - self.loop.time()
+        if left > 0:
+            self._timer = self.loop.call_later(left, self._look_at_clock)
+        elif not self._is_answering():
             self.transport.close()
 
     def _is_answering(self) -> bool:

@@ -57,6 +57,9 @@ class WebLogin:
             application's root.
         session_lifetime: seconds, at least 60.
 
+    Attributes:
+        sessions: who is signed in.
+
     Raises:
         UsageError: there is no client, or one whose name has other characters than an
             address should.
@@ -93,8 +96,8 @@ class WebLogin:
             logout_path=logout_path,
             home=home,
         )
-        self._sessions = LoginSessions(configs, key_ring, session_lifetime)
-        self._callback = LoginCallback(self._clients, self._addresses, self._sessions, key_ring)
+        self.sessions = LoginSessions(configs, key_ring, session_lifetime)
+        self._callback = LoginCallback(self._clients, self._addresses, self.sessions, key_ring)
 
     def routes(self) -> Iterator[tuple[str, str]]:
         """Yield a name and the path of each address that `respond` answers."""
@@ -103,11 +106,13 @@ class WebLogin:
     def respond(self, request: Request, now: int) -> Flow[Response]:
         """Return the answer to a request for one of `routes`."""
         if request.path == self._addresses.logout_path:
-            return (yield from self._sign_out(request))
+            return (yield from self._sign_out(request, now))
+        if request.path in self._addresses.callbacks:
+            if request.method not in {"GET", "POST"}:
+                return not_allowed("GET")
+            return (yield from self._callback.answer(request, now))
         if request.method != "GET":
             return not_allowed("GET")
-        if request.path in self._addresses.callbacks:
-            return (yield from self._callback.answer(request, now))
         name = self._addresses.starts.get(request.path)
         if name is None:
             return self._choose(request)
@@ -120,7 +125,7 @@ class WebLogin:
             StoreError: the store cannot say.
         """
         session_id = self._addresses.cookies(request).find_session(request.headers)
-        return (yield from self._sessions.find(session_id, now))
+        return (yield from self.sessions.find(session_id, now))
 
     def ask_to_log_in(self, request: Request) -> Response:
         """Return the answer to a request that needs somebody signed in.
@@ -133,20 +138,28 @@ class WebLogin:
             return Response(status=401, headers=Headers(NOT_KEPT))
         return redirect(self.login_url(request, self._addresses.here(request)))
 
-    def log_in_again(self, request: Request, error: LoginRequired, now: int) -> Flow[Response]:
+    def log_in_again(
+        self, request: Request, error: LoginRequired, now: int, known: SignedIn | None = None
+    ) -> Flow[Response]:
         """Return the answer to a request whose view failed with `error`.
 
         As `ask_to_log_in`, except where the login is only seconds old: a provider whose
-        tokens are expired when they come would send the browser round for ever.
+        tokens are of no use when they come would send the browser round for ever.
+
+        Args:
+            request: of the view.
+            error: what it failed with.
+            now: epoch seconds.
+            known: who was signed in when the request came; their session may have ended.
         """
         answer = self.ask_to_log_in(request)
         if answer.status != 303:
             return answer
         try:
-            signed_in = yield from self.find_signed_in(request, now)
+            signed_in = known or (yield from self.find_signed_in(request, now))
         except StoreError as failure:
             return (yield from self.explain(request, failure))
-        if signed_in is None or now - signed_in.tokens.received_at >= _LOOP_SECONDS:
+        if signed_in is None or now - signed_in.since >= _LOOP_SECONDS:
             return answer
         retry = self.login_url(request, self._addresses.here(request))
         return (yield from answer_failure(error, retry))
@@ -170,7 +183,11 @@ class WebLogin:
             asked = LoginRequest(
                 redirect_uri=self._addresses.redirect_uri(request, name), return_to=return_to
             )
-            state = SealedState(key_ring=key_ring, origin=self._addresses.seen_origin(request))
+            state = SealedState(
+                key_ring=key_ring,
+                origin=self._addresses.seen_origin(request),
+                user_agent=request.headers.get("user-agent"),
+            )
             login = yield from ask(
                 AtProvider(name, lambda: flows.start_login(asked, now, state)),
             )
@@ -193,8 +210,12 @@ class WebLogin:
         starts = self._addresses.starts.items()
         return chooser_page([(n, self._addresses.below(request, p) + query) for p, n in starts])
 
-    def _sign_out(self, request: Request) -> Flow[Response]:
-        """Sign out: at once for a form or link of our own, else after a question."""
+    def _sign_out(self, request: Request, now: int) -> Flow[Response]:
+        """Sign out: at once for a form or link of our own, else after a question.
+
+        The session ends here first; then the provider is asked to revoke its tokens, and
+        whatever becomes of that, the person is signed out.
+        """
         if request.method not in {"GET", "POST"}:
             return not_allowed("GET, POST")
         if not self._is_own(request):
@@ -203,11 +224,27 @@ class WebLogin:
         session_id = cookies.find_session(request.headers)
         if session_id is not None:
             try:
-                yield from ask(DeleteSession(digest_of(session_id)))
+                signed_in = yield from self._find_if_possible(session_id, now)
+                ended = yield from ask(DeleteSession(digest_of(session_id)))
             except StoreError as error:
                 retry = self._addresses.below(request, self._addresses.logout_path)
                 return (yield from answer_failure(error, retry, what="signing out failed"))
+            if ended and signed_in is not None:
+                yield from self._revoke(signed_in, now)
         return redirect(self._addresses.home(request), [cookies.clear(cookies.session)])
+
+    def _find_if_possible(self, session_id: str, now: int) -> Flow[SignedIn | None]:
+        """Return whose session it is, unless something stands in the way of reading it."""
+        try:
+            return (yield from self.sessions.find(session_id, now))
+        except CodegrantError:
+            return None
+
+    def _revoke(self, signed_in: SignedIn, now: int) -> Flow[None]:
+        """Ask the provider to revoke the tokens of a session that has ended."""
+        name, tokens = signed_in.provider, signed_in.tokens
+        flows = self._clients[name]
+        yield from ask(AtProvider(name, lambda: flows.revoke_quietly(tokens, now)))
 
     def _is_own(self, request: Request) -> bool:
         """Return whether a page of the application itself asked, as the browser says.

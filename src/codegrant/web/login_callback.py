@@ -39,7 +39,7 @@ from codegrant.web.login_addresses import LoginAddresses
 from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_failures import answer_failure
 from codegrant.web.login_pages import redirect
-from codegrant.web.login_sessions import LoginSessions, SignedIn
+from codegrant.web.login_sessions import LoginSessions
 
 __all__ = ["LoginCallback"]
 
@@ -86,7 +86,7 @@ class LoginCallback:
         try:
             name = self._addresses.callbacks[request.path]
             raw_state = _read_state(request.query)
-            if not raw_state:
+            if not raw_state or request.method != "GET":
                 raise self._explain(request, raw_state, now, name)
             state = LoginState.open(raw_state, self._key_ring())
             return_to = state.return_to
@@ -128,7 +128,7 @@ class LoginCallback:
         session_id = self._addresses.cookies(request).find_session(request.headers)
         signed_in = yield from self._sessions.find(session_id, now)
         used = signed_in is not None and signed_in.login_id == state.login_id
-        if used and signed_in is not None and now < signed_in.tokens.received_at + REPLAY_SECONDS:
+        if used and signed_in is not None and now < signed_in.since + REPLAY_SECONDS:
             return redirect(state.return_to or self._addresses.home(request))
         raise self._explain(
             request, raw_state, now, name, cookie_found=cookie_found, already_used=used
@@ -153,6 +153,7 @@ class LoginCallback:
             cookie_found=cookie_found,
             already_used=already_used,
             lifetime=min(LOGIN_LIFETIME, self._clients[name].config.login_lifetime),
+            brought=self._addresses.cookies(request).brought(request),
         )
 
     def _resume(self, arrival: _Arrival, cookie: CookieLogin) -> Flow[PendingLogin]:
@@ -196,13 +197,15 @@ class LoginCallback:
             raise
         session_id = base64url.encode((yield from ask(RandomBytes(32))))
         location = login.return_to or self._addresses.home(request)
-        signed_in = SignedIn(provider=name, tokens=tokens, login_id=login.login_id)
+        signed_in = self._sessions.begin(
+            session_id, provider=name, tokens=tokens, login_id=login.login_id, now=now
+        )
         yield from ask(
             FinishCallback(
                 login_digest=digest,
                 sealed_answer=_seal_answer(session_id, location, login.seed),
                 answer_until=now + REPLAY_SECONDS,
-                session=self._sessions.seal(session_id, signed_in, now),
+                session=self._sessions.seal(signed_in),
             )
         )
         cookies = self._addresses.cookies(request)

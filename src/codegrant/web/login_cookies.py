@@ -10,14 +10,12 @@ import re
 from collections.abc import Iterable
 from hashlib import sha256
 
-from codegrant.client.state import open_cookie
+from codegrant.client.state import MAX_PENDING, Brought, open_cookie
 from codegrant.errors import CodegrantError
-from codegrant.http import Headers, find_cookies
+from codegrant.http import Headers, Request, find_cookies
 from codegrant.sealing import KeyRing
 
 __all__ = ["LoginCookies"]
-
-MAX_PENDING = 12
 
 
 class LoginCookies:
@@ -56,6 +54,17 @@ class LoginCookies:
         """Return the session id, or None when there is none or when two compete for it."""
         values = find_cookies(headers, self.session)
         return values[0] if len(values) == 1 and values[0] else None
+
+    def brought(self, request: Request) -> Brought:
+        """Return what the browser brought, for the explanation of a cookie that is missing."""
+        fields = request.headers.get_all("cookie")
+        return Brought(
+            method=request.method,
+            user_agent=request.headers.get("user-agent"),
+            cookies=sum(field.count(";") + 1 for field in fields),
+            cookie_bytes=sum(map(len, fields)),
+            pending=len(self._pending_names(request.headers)),
+        )
 
     def surplus(self, headers: Headers, key_ring: KeyRing, now: int, lifetime: int) -> list[str]:
         """Return the names of pending cookies that must go before one more is set.

@@ -40,7 +40,19 @@ _STATES = {
     ),
     "state_cookie_missing": (
         "Your browser did not send back what it was given at the start. Please allow cookies, "
-        "stay in one browser, and start again."
+        "and start again."
+    ),
+    "state_other_browser": (
+        "Signing in began in another browser or application. Please finish it there, or start "
+        "again here."
+    ),
+    "state_superseded": (
+        "Signing in was begun many times in this browser, and only the newest ones count. Please "
+        "start again."
+    ),
+    "state_cookies_full": (
+        "Your browser keeps so many cookies of this site that it dropped the one of this sign-in. "
+        "Please delete the site's cookies and start again."
     ),
 }
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from codegrant.client.configuration import ClientConfig
-from codegrant.client.effects import FindSession, StoredSession
+from codegrant.client.effects import DeleteSession, FindSession, SaveSession, StoredSession
 from codegrant.client.tokens import Tokens
 from codegrant.errors import SealBroken
 from codegrant.flow import Flow, ask
@@ -21,7 +21,7 @@ from codegrant.secret import digest_of
 
 __all__ = ["LoginSessions", "SignedIn"]
 
-_PURPOSE = "codegrant web session 1"
+_PURPOSE = "codegrant web session 2"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +32,17 @@ class SignedIn:
         provider: the application's name for where they logged in.
         tokens: of that login.
         login_id: of that login, see `PendingLogin.login_id`.
+        session: digest of the session id.
+        since: epoch seconds of the login.
+        expires_at: epoch seconds at which the session ends.
     """
 
     provider: str
     tokens: Tokens
     login_id: bytes = field(repr=False)
+    session: bytes = field(repr=False)
+    since: int
+    expires_at: int
 
     @property
     def identity(self) -> IdToken:
@@ -64,19 +70,33 @@ class LoginSessions:
         self._key_ring = key_ring
         self.lifetime: int = lifetime
 
-    def seal(self, session_id: str, signed_in: SignedIn, now: int) -> StoredSession:
+    def begin(
+        self, session_id: str, *, provider: str, tokens: Tokens, login_id: bytes, now: int
+    ) -> SignedIn:
+        """Return the session that a finished login begins."""
+        return SignedIn(
+            provider=provider,
+            tokens=tokens,
+            login_id=login_id,
+            session=digest_of(session_id),
+            since=now,
+            expires_at=now + self.lifetime,
+        )
+
+    def seal(self, signed_in: SignedIn) -> StoredSession:
         """Return the session as a store keeps it."""
-        key_ring, digest = self._key_ring(), digest_of(session_id)
+        key_ring = self._key_ring()
         values = {
-            "session": digest.hex(),
+            "session": signed_in.session.hex(),
             "provider": signed_in.provider,
             "login_id": signed_in.login_id.hex(),
+            "since": signed_in.since,
             "tokens": signed_in.tokens.seal(key_ring),
         }
         return StoredSession(
-            digest=digest,
+            digest=signed_in.session,
             sealed=key_ring.seal(_PURPOSE, json.dumps(values).encode()),
-            expires_at=now + self.lifetime,
+            expires_at=signed_in.expires_at,
         )
 
     def find(self, session_id: str | None, now: int) -> Flow[SignedIn | None]:
@@ -87,7 +107,10 @@ class LoginSessions:
         """
         if not session_id:
             return None
-        digest = digest_of(session_id)
+        return (yield from self.find_by_digest(digest_of(session_id), now))
+
+    def find_by_digest(self, digest: bytes, now: int) -> Flow[SignedIn | None]:
+        """As `find`, for who knows the session already."""
         stored = yield from ask(FindSession(digest, now))
         if stored is None:
             return None
@@ -98,12 +121,21 @@ class LoginSessions:
         except SealBroken:
             return None
         config = self._configs.get(values["provider"])
-        if values["session"] != digest.hex() or config is None:
-            return None
-        if (tokens.issuer, tokens.client_id) != (config.issuer, config.client_id):
+        if values["session"] != digest.hex() or config is None or not config.owns(tokens):
             return None
         return SignedIn(
             provider=values["provider"],
             tokens=tokens,
             login_id=bytes.fromhex(values["login_id"]),
+            session=digest,
+            since=values["since"],
+            expires_at=stored.expires_at,
         )
+
+    def replace(self, signed_in: SignedIn, now: int) -> Flow[bool]:
+        """Store a session again, with other tokens; False when it has ended meanwhile."""
+        return (yield from ask(SaveSession(self.seal(signed_in), now)))
+
+    def end(self, signed_in: SignedIn) -> Flow[bool]:
+        """End a session. True for exactly one caller."""
+        return (yield from ask(DeleteSession(signed_in.session)))

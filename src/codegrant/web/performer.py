@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol, TypeVar
 
 from codegrant.accounts.effects import HashPassword, VerifyPassword
 from codegrant.accounts.hashing import PasswordHasher
@@ -18,8 +18,9 @@ from codegrant.server.effects import Emit
 from codegrant.server.events import Event, EventName
 from codegrant.web.failures import trail_of
 
-__all__ = ["EventSink", "ServerPerformer", "Store", "log_event"]
+__all__ = ["EventSink", "ServerPerformer", "Store", "level_of", "log_event"]
 
+T = TypeVar("T")
 EventSink = Callable[[Event], None]
 
 _log = logging.getLogger("codegrant.events")
@@ -29,8 +30,10 @@ _WARNINGS: frozenset[EventName] = frozenset(
     {
         "login_failed",
         "login_limited",
+        "password_refused",
         "client_authentication_failed",
         "client_authentication_limited",
+        "introspection_limited",
         "code_replayed",
         "grant_revoked",
         "request_failed",
@@ -50,10 +53,18 @@ class Store(Protocol):
         ...
 
 
+def level_of(event: Event) -> int:
+    """Return how loud an event is in a log: what an operator should see, or what goes well."""
+    return logging.WARNING if event.name in _WARNINGS else logging.INFO
+
+
 def log_event(event: Event) -> None:
     """Write an event to the logger `codegrant.events`: its name, and its facts in `facts`."""
-    level = logging.WARNING if event.name in _WARNINGS else logging.INFO
-    _log.log(level, "%s", event.name, extra={"facts": event.facts})
+    level = level_of(event)
+    if _log.isEnabledFor(level):
+        # `_log.log` would search the stack for its caller, which is this line for every event.
+        place, extra = (__file__, 0, "%s", (event.name,), None, "log_event"), {"facts": event.facts}
+        _log.handle(_log.makeRecord(_log.name, level, *place, extra))
 
 
 class ServerPerformer:
@@ -90,17 +101,18 @@ class ServerPerformer:
             case _:
                 return self._store.perform(effect)
 
-    async def perform_async(self, effect: Effect[Any]) -> Any:  # noqa: ANN401
-        """Carry out `effect` and return its answer, for `flow.run_async`."""
+    def perform_async(self, effect: Effect[Any]) -> Coroutine[Any, Any, Any]:
+        """Carry out `effect` and return its answer to await, for `flow.run_async`."""
         match effect:
             case RandomBytes(size=size):
-                return os.urandom(size)
+                return _at_hand(os.urandom(size))
             case Emit(event):
-                return self._emit(event)
+                self._emit(event)
+                return _at_hand(None)
             case HashPassword() | VerifyPassword():
-                return await self._passwords.perform_async(effect)
+                return self._passwords.perform_async(effect)
             case _:
-                return await self._store.perform_async(effect)
+                return self._store.perform_async(effect)
 
     def _emit(self, event: Event) -> None:
         """Tell every sink; an event that cannot be told must not fail a request."""
@@ -109,3 +121,8 @@ class ServerPerformer:
                 sink(event)
             except Exception as error:  # noqa: BLE001 - whatever a sink may raise
                 _failures.error("event_sink_failed", extra={"facts": {"where": trail_of(error)}})
+
+
+async def _at_hand(answer: T) -> T:
+    """Return what needs no waiting."""
+    return answer

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from codegrant.accounts.pages import Pages
-from codegrant.accounts.pages.render import Form
-from codegrant.accounts.records import Account
+from codegrant.accounts.pages.render import AccountView, Form
+from codegrant.accounts.records import Access, Account, Session
 from codegrant.errors import ConfigurationError, OAuthError
 from codegrant.http import Headers, Request, Response
 from codegrant.server.codes import transaction_ended
@@ -24,6 +25,45 @@ FORM = Form(csrf=MARKUP, transaction=MARKUP)
 REQUEST = Request(method="GET", url="https://issuer.test/tenant/login")
 PERSON = Account(subject="person-1", username=MARKUP, username_key="x", name=MARKUP, email=MARKUP)
 NAMELESS = Account(subject="person-1", username=MARKUP, username_key="x")
+NOW = 1_800_000_000
+SESSIONS = tuple(
+    Session(
+        digest=bytes([number]) * 32,
+        sid=f"{MARKUP}{number}",
+        subject="person-1",
+        auth_time=NOW,
+        amr=("pwd",),
+        created_at=NOW - number * 86_400,
+        seen_at=NOW - number * 3600,
+        expires_at=NOW + 1000,
+        browser=browser,
+    )
+    for number, browser in enumerate((MARKUP, "Firefox on Linux", ""))
+)
+ACCESS = tuple(
+    Access(
+        client_id=f"{MARKUP}{name}",
+        client_name=name,
+        redirect_uris=(f"https://{MARKUP}/cb", "com.example.app:/cb", "https://a.test/cb"),
+        scope=("openid", "email", MARKUP),
+        created_at=NOW - 90 * 86_400,
+        granted_at=NOW - 300,
+    )
+    for name in (MARKUP, "")
+)
+VIEW = AccountView(
+    account=PERSON,
+    sid=SESSIONS[1].sid,
+    sessions=SESSIONS,
+    access=ACCESS,
+    more_sessions=True,
+    more_access=True,
+    now=NOW,
+    notice=MARKUP,
+)
+EMPTY_VIEW = AccountView(
+    account=NAMELESS, sid=SESSIONS[0].sid, sessions=SESSIONS[:1], access=(), now=NOW
+)
 
 EVERY_PAGE: Mapping[str, Callable[[Pages], Response]] = {
     "login": lambda pages: pages.login(FORM, client_name=MARKUP),
@@ -48,9 +88,10 @@ EVERY_PAGE: Mapping[str, Callable[[Pages], Response]] = {
         redirect_uri="com.example.app:/cb",
         remembered=False,
     ),
-    "account": lambda pages: pages.account(FORM, PERSON),
-    "account, nameless": lambda pages: pages.account(FORM, NAMELESS),
-    "account, nobody": lambda pages: pages.account(FORM, None),
+    "login, account": lambda pages: pages.login(FORM),
+    "account": lambda pages: pages.account(FORM, VIEW),
+    "account, nothing": lambda pages: pages.account(FORM, EMPTY_VIEW),
+    "account, failed": lambda pages: pages.account(FORM, replace(VIEW, error=MARKUP)),
     "logout": lambda pages: pages.logout(FORM, PERSON),
     "logout, done": lambda pages: pages.logout(FORM, None),
     "error": lambda pages: pages.error(OAuthError(MARKUP, MARKUP), REQUEST),
@@ -108,12 +149,12 @@ def test_every_address_is_the_issuers_own(answer: Response) -> None:
         assert address.startswith(("/tenant/", "data:image/svg+xml,"))
 
 
-def test_every_page_has_one_main_heading_a_language_and_at_most_one_form(answer: Response) -> None:
+def test_every_page_has_one_main_heading_a_language_and_stable_ids(answer: Response) -> None:
     page = read_page(answer)
     tags = [tag for tag, _ in page.tags]
     assert ("html", {"lang": "en"}) in page.tags
     assert tags.count("h1") == tags.count("main") == 1
-    assert len(page.forms) <= 1
+    assert len(page.forms) <= 1 or "account-username" in page.by_id
     assert all(form["method"] == "post" for form in page.forms)
     ids = [given["id"] for _, given in page.tags if "id" in given]
     assert len(ids) == len(set(ids))
@@ -123,15 +164,64 @@ def test_every_field_has_a_label_and_everything_described_exists(answer: Respons
     page = read_page(answer)
     labelled = {given.get("for") for tag, given in page.tags if tag == "label"}
     for tag, given in page.tags:
-        if tag == "input" and given["type"] != "hidden":
+        if tag == "input" and given["type"] != "hidden" and "hidden" not in given:
             assert given["id"] in labelled
         for name in ("aria-describedby", "aria-labelledby"):
-            assert name not in given or given[name] in page.by_id
+            assert set(given.get(name, "").split()) <= page.by_id.keys()
+
+
+def test_the_account_page_has_a_form_for_each_thing_that_can_be_ended() -> None:
+    page = read_page(PAGES.account(FORM, VIEW))
+    sent = [(part.action, *(page.buttons[name] for name in part.buttons)) for part in page.parts]
+    assert sent == [
+        ("/tenant/logout", ("decision", "yes")),
+        *[("/tenant/account", ("withdraw", access.client_id)) for access in ACCESS],
+        ("/tenant/account", ("end", SESSIONS[0].sid)),
+        ("/tenant/account", ("end", SESSIONS[2].sid)),
+        ("/tenant/account", ("end_others", "yes")),
+        ("/tenant/account", ("change_password", "yes")),
+    ]
+    assert all(part.inputs["csrf"] == MARKUP for part in page.parts)
+
+
+def test_the_account_page_says_who_where_and_since_when() -> None:
+    text = " ".join(re.sub(r"<[^>]+>", "", PAGES.account(FORM, VIEW).body.decode()).split())
+    for shown in (
+        *("Firefox on Linux This browser", "Unknown browser", "last used 2 hours ago"),
+        *("Confirm who you are See your e-mail address", "last sign-in 5 minutes ago"),
+        *("Since 17 October 2026", "a.test", "(com.example.app:)"),
+    ):
+        assert shown in text, shown
+    # The browser in front of the person comes first, whenever the others were used.
+    assert text.index("This browser") < text.index("Unknown browser")
+
+
+def test_one_browser_and_no_application_leave_nothing_to_end() -> None:
+    page = read_page(PAGES.account(FORM, EMPTY_VIEW))
+    assert page.buttons.keys() == {"logout-yes", "password-submit"}
+    assert page.by_id["no-applications"] == "No application has access to your account."
+
+
+@pytest.mark.parametrize(("wait", "status"), [(None, 400), (7, 429)])
+def test_an_account_page_with_an_error_is_no_success(wait: int | None, status: int) -> None:
+    answer = PAGES.account(FORM, replace(VIEW, error="wrong", retry_after=wait))
+    assert answer.status == status
+    assert answer.headers.get("retry-after") == ("" if wait is None else "7")
+    page = read_page(answer)
+    assert page.by_id["password-error"] == "wrong"
+    fields = {given["name"]: given for tag, given in page.tags if tag == "input"}
+    for name, kind in (("current", "current-password"), ("new", "new-password")):
+        given = fields[f"{name}_password"]
+        assert (given["type"], given["autocomplete"]) == ("password", kind)
+        assert given.get("value", "") == ""
+        assert "password-error" in given["aria-describedby"]
+        assert "maxlength" not in given
 
 
 def test_titles_tell_the_pages_apart() -> None:
     titles = [read_page(EVERY_PAGE[name](PAGES)).title for name in EVERY_PAGE]
-    distinct = {"login", "login, failed", "consent", "account", "account, nobody", "logout"}
+    distinct = {"login", "login, account", "login, failed", "consent", "account", "logout"}
+    distinct |= {"account, failed"}
     by_name = dict(zip(EVERY_PAGE, titles, strict=True))
     assert len({by_name[name] for name in distinct}) == len(distinct)
     assert all(titles)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,10 +28,13 @@ from codegrant.errors import ConfigurationError
 from codegrant.http import Headers, Request
 from codegrant.secret import Secret, digest_of
 from codegrant.server.cookies import cookie_name
+from codegrant.server.effects import SaveCode
 from tests.flows.authorization_server import NOW
 from tests.flows.house import House, account
+from tests.unit.stores.examples import issued
 
 PASSWORD = Secret("a long enough password")
+AUDIENCE = "https://api.test/notes"
 
 
 @pytest.fixture
@@ -181,8 +185,10 @@ def test_the_host_answers_from_the_database(house: House) -> None:
     host = build_host(house.policy, house.site.pages)
     session = session_of("alice")
     house.perform(SaveSession(session, account("alice").password_hash))
-    house.perform(SaveConsent("person-alice", "a", frozenset({"openid"}), NOW))
-    house.perform(SaveConsent("person-alice", "a", frozenset({"email"}), NOW))
+    made = issued(client_id="a", subject="person-alice", sid=session.sid)
+    house.perform(SaveCode(replace(made.grant, audience=AUDIENCE), made.code))
+    house.perform(SaveConsent("person-alice", "a", AUDIENCE, frozenset({"openid"}), NOW))
+    house.perform(SaveConsent("person-alice", "a", AUDIENCE, frozenset({"email"}), NOW))
     cookie = f"{cookie_name(house.policy, 'session')}=cookie"
     request = Request(method="GET", url="x", headers=Headers([("cookie", cookie)]))
     found = house.run(host.find_authentication(request, NOW))
@@ -190,6 +196,7 @@ def test_the_host_answers_from_the_database(house: House) -> None:
     assert house.run(host.find_authentication(Request(method="GET", url="x"), NOW)) is None
     assert house.run(host.find_person("person-alice")) == person_of(account("alice"))
     assert house.run(host.find_person("person-nobody")) is None
-    assert house.run(host.find_consent("person-alice", "a")) == {"openid", "email"}
-    assert house.run(host.find_consent("person-alice", "b")) is None
-    assert house.run(host.find_consent("person-bob", "a")) is None
+    assert house.run(host.find_consent("person-alice", "a", AUDIENCE)) == {"openid", "email"}
+    assert house.run(host.find_consent("person-alice", "b", AUDIENCE)) is None
+    assert house.run(host.find_consent("person-bob", "a", AUDIENCE)) is None
+    assert house.run(host.find_consent("person-alice", "a", "https://other.test/")) is None

@@ -52,6 +52,18 @@ def finish(flow: Flow[Any], answer: object) -> Any:
     return stop.value.value
 
 
+def draw(flow: Flow[Any], fill: bytes = b"\1") -> SaveSession:
+    """Send the entropy of a new session, 256 bits of them its cookie's; return what is saved."""
+    for_cookie = next(flow)
+    for_sid = flow.send(fill * 32)
+    assert isinstance(for_cookie, RandomBytes)
+    assert isinstance(for_sid, RandomBytes)
+    assert (for_cookie.size, for_sid.size) == (32, 16)
+    saved = flow.send(bytes(15) + fill)
+    assert isinstance(saved, SaveSession)
+    return saved
+
+
 def test_a_session_is_looked_up_by_digest_with_both_of_its_ends() -> None:
     flow = find_session(POLICY, request_with(f"{NAME}=value"), NOW)
     assert next(flow) == FindSession(digest_of("value"), NOW, NOW - 3600)
@@ -103,10 +115,7 @@ def test_without_one_cookie_of_its_name_nobody_is_asked_for(cookies: list[str]) 
 
 def test_a_login_makes_a_new_session_in_place_of_the_old() -> None:
     flow = start_session(POLICY, request_with(f"{NAME}=value"), ALICE, ("pwd",), NOW)
-    drawn = next(flow)
-    assert isinstance(drawn, RandomBytes)
-    saved = flow.send(bytes(range(drawn.size)))
-    assert isinstance(saved, SaveSession)
+    saved = draw(flow)
     assert saved.replaces == digest_of("value")
     assert saved.verified_hash == "the hash"
     assert saved.session.subject == "person-1"
@@ -126,9 +135,7 @@ def test_two_logins_have_nothing_in_common() -> None:
     made: list[Session] = []
     for fill in (b"\1", b"\2"):
         flow = start_session(POLICY, request_with(), ALICE, ("pwd",), NOW)
-        next(flow)
-        saved = flow.send(fill * 48)
-        assert isinstance(saved, SaveSession)
+        saved = draw(flow, fill)
         assert saved.replaces is None
         made.append(saved.session)
     assert made[0].digest != made[1].digest
@@ -137,15 +144,13 @@ def test_two_logins_have_nothing_in_common() -> None:
 
 def test_an_account_that_changed_during_the_login_gets_no_session() -> None:
     flow = start_session(POLICY, request_with(), ALICE, ("pwd",), NOW)
-    next(flow)
-    flow.send(bytes(48))
+    draw(flow)
     assert finish(flow, False) is None
 
 
 def test_on_loopback_http_the_cookie_is_plain_and_names_its_issuer() -> None:
     flow = start_session(LOOPBACK, request_with(), ALICE, ("pwd",), NOW)
-    next(flow)
-    flow.send(bytes(48))
+    draw(flow)
     _, cookie = finish(flow, True)
     digest = digest_of("http://127.0.0.1:8080").hex()[:6]
     assert cookie.startswith(f"cg-session-{digest}=")
@@ -170,3 +175,13 @@ def test_the_server_learns_who_when_and_how() -> None:
     assert authentication.auth_time == NOW - 500
     assert authentication.amr == ("pwd",)
     assert authentication.sid == "the sid"
+
+
+def test_a_session_keeps_what_its_browser_calls_itself() -> None:
+    agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    headers = Headers([("user-agent", agent)])
+    request = Request(method="POST", url="https://issuer.test/login", headers=headers)
+    assert draw(start_session(POLICY, request, ALICE, ("pwd",), NOW)).session.browser == (
+        "Firefox on Linux"
+    )
+    assert draw(start_session(POLICY, request_with(), ALICE, ("pwd",), NOW)).session.browser == ""

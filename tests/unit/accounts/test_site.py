@@ -27,14 +27,23 @@ def ask(house: House, method: str, path: str, query: str = "") -> Response:
 PAGES = ("login", "consent", "account", "logout")
 
 
-@pytest.mark.parametrize("name", ["account", "logout"])
+@pytest.mark.parametrize("name", ["login", "logout"])
 def test_a_page_is_under_the_issuer(house: House, name: str) -> None:
     assert ask(house, "GET", f"{house.policy.path}/{name}").status == 200
 
 
-@pytest.mark.parametrize("name", ["login", "consent"])
-def test_a_page_of_a_transaction_needs_one(house: House, name: str) -> None:
-    answer = ask(house, "GET", f"{house.policy.path}/{name}")
+def test_the_account_page_leads_to_the_login_under_the_issuer(house: House) -> None:
+    answer = ask(house, "GET", f"{house.policy.path}/account")
+    assert answer.status == 303
+    assert answer.headers.get("location") == house.policy.endpoint("login")
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [("login", "transaction=unknown"), ("consent", "transaction=unknown"), ("consent", "")],
+)
+def test_a_page_of_a_transaction_needs_one(house: House, name: str, query: str) -> None:
+    answer = ask(house, "GET", f"{house.policy.path}/{name}", query)
     assert answer.status == 400
     assert read_page(answer).by_id["error-code"] == "invalid_request"
 
@@ -78,7 +87,8 @@ def test_pages_of_an_issuer_with_a_path_are_nowhere_else() -> None:
         pytest.param("login", "PUT", "GET, POST", id="PUT"),
         pytest.param("consent", "DELETE", "GET, POST", id="DELETE"),
         pytest.param("logout", "HEAD", "GET, POST", id="HEAD"),
-        pytest.param("account", "POST", "GET", id="POST"),
+        pytest.param("account", "HEAD", "GET, POST", id="HEAD of the account"),
+        pytest.param("account", "DELETE", "GET, POST", id="DELETE of the account"),
         pytest.param("style.css", "POST", "GET, HEAD", id="POST of a file"),
         pytest.param("login", "OPTIONS", "GET, POST", id="OPTIONS"),
         pytest.param("login", "get", "GET, POST", id="lower case"),
@@ -161,7 +171,7 @@ def test_a_page_whose_store_fails_is_a_calm_page_and_an_event(
         pytest.param(b"", [FORM_TYPE], id="nothing"),
     ],
 )
-@pytest.mark.parametrize("name", ["login", "consent", "logout"])
+@pytest.mark.parametrize("name", ["login", "consent", "logout", "account"])
 def test_no_form_is_bad_enough_for_a_5xx(
     house: House, name: str, body: bytes, headers: list[tuple[str, str]]
 ) -> None:
@@ -176,3 +186,25 @@ def test_no_form_is_bad_enough_for_a_5xx(
     )
     assert 300 <= answer.status < 500
     assert house.passwords_hashed() == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "reason"),
+    [
+        pytest.param("login", "transaction=unknown", "expired", id="ended"),
+        pytest.param("consent", "x=%zz", "malformed_encoding", id="malformed"),
+    ],
+)
+def test_what_a_page_refuses_is_an_event(house: House, name: str, query: str, reason: str) -> None:
+    ask(house, "GET", f"{house.policy.path}/{name}", query)
+    (event,) = house.events
+    assert event.name == "page_refused"
+    assert event.facts["endpoint"] == f"{house.policy.path}/{name}"
+    assert reason in str(event.facts["reason"])
+    assert event.facts["error"] == "invalid_request"
+
+
+def test_a_page_that_is_shown_is_no_event(house: House) -> None:
+    for name in ("login", "logout", "account"):
+        ask(house, "GET", f"{house.policy.path}/{name}")
+    assert house.events == []

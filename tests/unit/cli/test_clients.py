@@ -127,6 +127,20 @@ def test_the_scope_has_offline_access_only_with_refresh_tokens(run: Run) -> None
     assert add(run, "--grant", "authorization_code").json["scope"] == "openid profile email"
 
 
+@pytest.mark.requirement("AS-CC-01", "AS-CC-02")
+def test_a_client_may_be_registered_for_itself_alone(run: Run) -> None:
+    shown = run(
+        *("clients", "add", "robot", "--grant", "client_credentials", "--scope", "read")
+    ).json
+    assert (shown["grant_types"], shown["response_types"]) == (["client_credentials"], [])
+    assert (shown["redirect_uris"], "client_secret" in shown) == ([], True)
+    refused = run(
+        *("clients", "add", "spa", "--public", "--grant", "client_credentials", "--scope", "read")
+    )
+    assert refused.error == "grant: a public client has no credentials of its own"
+    assert add(run).json["response_types"] == ["code"]
+
+
 def test_metadata_may_come_from_stdin(run: Run) -> None:
     shown = add(run, "--metadata", "-", stdin='{"tos_uri": "https://app.test/terms"}').json
     assert shown["tos_uri"] == "https://app.test/terms"

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from codegrant.cli.logs import LineFormatter
+from codegrant.cli.logs import LineFormatter, write_event
+from codegrant.server.events import Event
+from codegrant.web.performer import log_event
 
 
 def line(message: str, *arguments: object, name: str = "codegrant.events", **more: object) -> str:
@@ -66,3 +68,41 @@ def test_of_an_exception_only_type_and_place_are_written() -> None:
     assert "s3cret" not in shown
     assert "ValueError" in shown
     assert "\n" not in shown
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(Event("key_created", 0), id="no facts"),
+        pytest.param(Event("code_redeemed", 0, {"client_id": "app", "scope": "a b"}), id="info"),
+        pytest.param(
+            Event("login_failed", 0, {"source": "::1", "reason": "no\none"}), id="warning"
+        ),
+        pytest.param(Event("request_failed", 0, {"status": 503, "reason": ""}), id="a number"),
+    ],
+)
+def test_an_event_is_written_as_its_log_record_would_be(
+    event: Event, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "codegrant.events")
+    log_event(event)
+    (record,) = caplog.records
+    write_event(event)
+    written = capsys.readouterr().err
+    assert without_time(written) == without_time(LineFormatter().format(record)) + "\n"
+    assert written.count("\n") == 1
+
+
+def test_an_event_below_the_level_of_its_logger_is_not_written(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "codegrant.events")
+    write_event(Event("code_redeemed", 0))
+    write_event(Event("code_replayed", 0))
+    written = capsys.readouterr().err
+    assert without_time(written) == "WARNING codegrant.events code_replayed\n"
+
+
+def without_time(text: str) -> str:
+    """Return a line without its first word, which the clock decides."""
+    return text.partition(" ")[2]

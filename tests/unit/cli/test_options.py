@@ -17,8 +17,16 @@ from tests.unit.cli.conftest import Run
 pty = pytest.importorskip("pty")
 
 
-def on_a_terminal(folder: Path, typed: str, *arguments: str) -> tuple[int, str, str, str]:
+PROMPTS = ("password: ", "password, once more: ")
+
+
+def on_a_terminal(
+    folder: Path, typed: tuple[str, ...], *arguments: str
+) -> tuple[int, str, str, str]:
     """Run the command on a terminal of its own.
+
+    Args:
+        typed: what is typed at each of `PROMPTS`.
 
     Returns:
         Exit status, stdout, stderr, and what the terminal showed of what was typed.
@@ -36,12 +44,15 @@ def on_a_terminal(folder: Path, typed: str, *arguments: str) -> tuple[int, str, 
             start_new_session=True,
         )
         assert process.stderr is not None
-        # The prompt comes once nothing that is typed is shown any more.
-        prompt = process.stderr.read(len("password: "))
-        os.write(outer, f"{typed}\n".encode())
+        said = ""
+        for prompt, line in zip(PROMPTS, typed, strict=False):
+            # The prompt comes once nothing that is typed is shown any more.
+            while not said.endswith(prompt):
+                said += process.stderr.read(1)
+            os.write(outer, f"{line}\n".encode())
         stdout, rest = process.communicate(timeout=30)
         os.write(inner, b".")
-        return process.returncode, stdout, prompt + rest, os.read(outer, 4096).decode()
+        return process.returncode, stdout, said + rest, os.read(outer, 4096).decode()
     finally:
         os.close(outer)
         os.close(inner)
@@ -52,11 +63,40 @@ def test_a_terminal_is_prompted_for_a_password_that_it_does_not_show(
     tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     arguments = ("users", "add", "alice", *more)
-    status, stdout, stderr, shown = on_a_terminal(tmp_path, "wonderland", *arguments)
+    typed = ("wonderland", "wonderland")
+    status, stdout, stderr, shown = on_a_terminal(tmp_path, typed, *arguments)
     assert status == 0, stderr
-    assert "password: " in stderr
+    assert stderr.split() == " ".join(PROMPTS).split()
     assert '"preferred_username": "alice"' in stdout
     assert "wonderland" not in stdout + stderr + shown
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        pytest.param(("wonderland", "wonderlane"), "the two are not the same", id="mistyped"),
+        pytest.param(("wonderland", ""), "is empty", id="not typed again"),
+        pytest.param(("",), "is empty", id="nothing"),
+    ],
+)
+def test_what_is_typed_unseen_is_typed_twice(
+    tmp_path: Path, typed: tuple[str, ...], said: str
+) -> None:
+    status, stdout, stderr, _ = on_a_terminal(tmp_path, typed, "users", "add", "alice")
+    assert (status, stdout) == (1, "")
+    assert said in stderr
+    assert "wonderland" not in stderr
+
+
+@pytest.mark.parametrize("length", [7, 8])
+def test_a_short_password_is_taken_with_a_warning(run: Run, length: int) -> None:
+    password = "p" * length
+    for command in ("add", "passwd"):
+        outcome = run("users", command, "alice", "--password-stdin", stdin=password)
+        assert outcome.status == 0
+        warned = "warning: password: it has 7 characters, at least 8 are advised"
+        assert (warned in outcome.stderr) == (length < 8)
+        assert password not in outcome.stdout + outcome.stderr
 
 
 def test_without_a_terminal_nobody_is_prompted(run: Run) -> None:

@@ -16,7 +16,7 @@ from codegrant.errors import ConfigurationError
 
 
 class Case(NamedTuple):
-    """What the contract of the command line says about one key."""
+    """What the contract of the command line says about one key (`log_level` came later)."""
 
     default: object
     good: str
@@ -39,6 +39,7 @@ CONTRACT = {
     "tls_cert": Case(None, "c.pem", Path("c.pem"), "a\0b", "the path of a file"),
     "tls_key": Case(None, "k.pem", Path("k.pem"), "a\0b", "the path of a file"),
     "ca": Case(None, "ca.pem", Path("ca.pem"), "a\0b", "the path of a file"),
+    "log_level": Case("info", "debug", "debug", "DEBUG", "debug, info, warning or error"),
     "lifetimes.code": Case(60, "600", 600, "601", "a whole number from 1 to 600"),
     "lifetimes.access_token": Case(300, "3600", 3600, "3601", "a whole number from 1 to 3600"),
     "lifetimes.id_token": Case(300, "86400", DAY, "0", "a whole number from 1 to 86400"),

@@ -47,7 +47,9 @@ TOKENS = Tokens(
     id_token=Secret("s3cret.id.token"),
     identity=IDENTITY,
     issuer=ISSUER,
+    token_endpoint=f"{ISSUER}/token",
     client_id="app",
+    resource=("https://api.example",),
     received_at=NOW,
     extra={"session": {"a": [1, None]}, "device_secret": "s3cret-of-the-device"},
 )

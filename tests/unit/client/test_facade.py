@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from codegrant.client.facade import AsyncClient, Client
+from codegrant.client.aio import AsyncClient
+from codegrant.client.facade import Client
 from codegrant.errors import ConfigurationError, UsageError
 from codegrant.flow import RandomBytes
 from tests.unit.client.samples import ISSUER, METADATA, NOW, REDIRECT_URI, TOKENS
@@ -84,10 +85,20 @@ def test_an_adapter_performs_the_effects_of_the_flows_itself() -> None:
     assert asyncio.run(main()) == 16
 
 
-@pytest.mark.parametrize("name", ["__init__", "start_login", "finish_login", "userinfo", "api"])
+@pytest.mark.parametrize(
+    "name", ["__init__", "start_login", "finish_login", "userinfo", "refresh", "revoke", "api"]
+)
 def test_both_clients_take_the_same_arguments(name: str) -> None:
     sync, other = (inspect.signature(getattr(kind, name)) for kind in (Client, AsyncClient))
-    assert sync.parameters == other.parameters
+    assert list(sync.parameters) == list(other.parameters)
+    for mine, its in zip(sync.parameters.values(), other.parameters.values(), strict=True):
+        if mine.name == "on_tokens":  # asyncio takes a coroutine function as well
+            assert its.annotation == mine.annotation.replace(
+                "], None]", "], Awaitable[None] | None]"
+            )
+            assert its.replace(annotation=mine.annotation) == mine
+        else:
+            assert its == mine
 
 
 def test_a_client_does_not_change() -> None:

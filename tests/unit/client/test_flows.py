@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -9,9 +10,17 @@ from codegrant.client.flows import ClientFlows
 from codegrant.client.login import LoginRequest
 from codegrant.client.pending import PendingLogin
 from codegrant.client.tokens import Tokens
-from codegrant.errors import StateError
+from codegrant.errors import LoginRequired, StateError
+from codegrant.remote.effects import SingleFlight
 from tests.support.scripted import Script, json_response
-from tests.unit.client.samples import ISSUER, METADATA, NOW, REDIRECT_URI, client_config
+from tests.unit.client.samples import (
+    ISSUER,
+    METADATA,
+    NOW,
+    REDIRECT_URI,
+    TOKENS,
+    client_config,
+)
 
 TOKEN = {"access_token": "a", "token_type": "Bearer"}
 
@@ -70,3 +79,29 @@ def test_an_adapter_learns_whom_a_login_would_be_with() -> None:
     other = browser.script.run(browser.flows.provider_identity(NOW, "https://app.example/b"))
     assert other == identity._replace(redirect_uri="https://app.example/b")
     assert browser.script.run(browser.flows.default_scope(NOW)) == ("read",)
+
+
+def test_who_asks_when_a_flight_has_just_landed_gets_what_it_gave() -> None:
+    flows = ClientFlows(client_config())
+    script = Script({METADATA.token_endpoint: json_response({**TOKEN, "refresh_token": "r"})})
+    tokens = replace(TOKENS, identity=None)
+    late = flows.refresh(tokens, NOW)
+    flight = next(late)  # it has found no successor, and is about to lead
+    assert isinstance(flight, SingleFlight)
+    assert flight.finishes
+    first = script.run(flows.refresh(tokens, NOW))
+    assert script.run(flight.start()) is first
+    assert len(script.sent) == 1
+
+
+def test_tokens_that_were_revoked_meanwhile_are_not_refreshed() -> None:
+    flows = ClientFlows(client_config())
+    late = flows.refresh(TOKENS, NOW)
+    flight = next(late)
+    assert isinstance(flight, SingleFlight)
+    flows.lineage.end(TOKENS)
+    script = Script()
+    with pytest.raises(LoginRequired) as caught:
+        script.run(flight.start())
+    assert caught.value.code == "tokens_revoked"
+    assert script.sent == []

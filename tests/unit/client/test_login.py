@@ -16,7 +16,7 @@ from codegrant.client.login import (
     start_login,
 )
 from codegrant.client.pending import PendingLogin
-from codegrant.client.state import LoginState
+from codegrant.client.state import LoginState, browser_digest
 from codegrant.errors import MetadataRejected, UsageError
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.rules.metadata import trust_server_metadata, verify_server_metadata
@@ -79,9 +79,8 @@ def test_a_login_draws_512_bits_and_sends_no_secret_of_them() -> None:
 
 def test_the_state_of_a_web_login_is_sealed_and_tells_where_it_began() -> None:
     script = Script()
-    login = start(
-        script, SealedState(key_ring=RING, origin="https://app.example"), return_to="/deep?link=1"
-    )
+    state = SealedState(key_ring=RING, origin="https://app.example", user_agent="Firefox")
+    login = start(script, state, return_to="/deep?link=1")
     assert [len(drawn) for drawn in script.drawn] == [32]
     opened = LoginState.open(login.state, RING)
     assert opened == LoginState(
@@ -89,6 +88,7 @@ def test_the_state_of_a_web_login_is_sealed_and_tells_where_it_began() -> None:
         started_at=NOW,
         origin="https://app.example",
         return_to="/deep?link=1",
+        browser=browser_digest("Firefox"),
     )
     assert query_of(login)["state"] == login.state
     assert "deep" not in login.url

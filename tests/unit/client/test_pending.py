@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
 from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin, ProviderIdentity
 from codegrant.client.state import (
@@ -16,6 +18,7 @@ from codegrant.client.state import (
     seal_cookie,
 )
 from codegrant.errors import StateError
+from codegrant.jose import base64url
 from codegrant.sealing import KeyRing
 from codegrant.secret import Secret
 
@@ -64,6 +67,18 @@ def test_nonce_verifier_and_login_id_are_different_and_tell_nothing_of_each_othe
     assert pending(8).nonce != login.nonce
     assert pending(8).code_verifier != login.code_verifier
     assert pending(8).login_id != login.login_id
+
+
+@pytest.mark.parametrize("byte", [0, 7, 255])
+def test_what_is_derived_is_hkdf_expand_with_sha256(byte: int) -> None:
+    def expanded(label: bytes) -> bytes:
+        hkdf = HKDFExpand(hashes.SHA256(), length=32, info=b"codegrant login " + label)
+        return hkdf.derive(bytes([byte] * 32))
+
+    login = pending(byte)
+    assert base64url.decode(login.nonce) == expanded(b"nonce")
+    assert base64url.decode(login.code_verifier.reveal()) == expanded(b"code verifier")
+    assert login.login_id == expanded(b"login id")[:16]
 
 
 def test_neither_repr_nor_pickle_shows_a_pending_login() -> None:

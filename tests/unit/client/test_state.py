@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin, ProviderIdentity
 from codegrant.client.state import (
+    Brought,
     LoginState,
+    browser_digest,
     diagnose,
     login_digest,
     open_cookie,
@@ -24,6 +26,7 @@ from codegrant.sealing import KeyRing
 from codegrant.secret import Secret
 
 NOW = 1_800_000_000
+ORIGIN = "https://app.example"
 RING = KeyRing(["r" * 32])
 PROVIDER = ProviderIdentity("https://i.example", "app", "https://app.example/c", "https://t")
 BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -168,3 +171,37 @@ def test_the_cookie_keeps_the_largest_max_age_and_the_longest_name() -> None:
     login = replace(pending(), max_age=2**40)
     cookie = open_cookie(seal_cookie(login, "n" * 40, RING), RING)
     assert (cookie.max_age, cookie.provider_name) == (2**32 - 2, "n" * 40)
+
+
+def test_the_longest_state_stays_under_480_characters() -> None:
+    state = LoginState(
+        login_id=bytes(16),
+        started_at=NOW,
+        origin="https://" + "a" * 92,
+        return_to="/" + "b" * 199,
+        browser=browser_digest("any"),
+    ).seal(RING)
+    assert len(state) < 480
+    assert LoginState.open(state, RING).return_to == "/" + "b" * 199
+    assert LoginState.open(state, RING).browser == browser_digest("any")
+
+
+@pytest.mark.parametrize(
+    ("brought", "code"),
+    [
+        (Brought(), "state_cookie_missing"),
+        (Brought(user_agent="the one"), "state_cookie_missing"),
+        (Brought(user_agent="another"), "state_other_browser"),
+        (Brought(user_agent="another", pending=11), "state_other_browser"),
+        (Brought(user_agent="the one", pending=12), "state_superseded"),
+        (Brought(user_agent="the one", cookies=149, cookie_bytes=7999), "state_cookie_missing"),
+        (Brought(user_agent="the one", cookies=150), "state_cookies_full"),
+        (Brought(user_agent="the one", cookie_bytes=8000), "state_cookies_full"),
+        (Brought(method="POST"), "state_posted"),
+    ],
+)
+def test_what_the_browser_brought_explains_a_missing_cookie(brought: Brought, code: str) -> None:
+    state = LoginState(
+        login_id=bytes(16), started_at=NOW, origin=ORIGIN, browser=browser_digest("the one")
+    ).seal(RING)
+    assert diagnose(state, RING, now=NOW, origin=ORIGIN, brought=brought).code == code

@@ -25,6 +25,8 @@ def test_a_published_set_is_read_as_it_was() -> None:
     assert KeySet.parse(KEYS.to_json()) == KEYS
     assert KEYS.kids == {private_key(alg).kid for alg in ALGS}
     assert hash(KeySet.parse(KEYS.to_json())) == hash(KEYS)
+    assert KeySet.parse(KEYS.to_json()) != KeySet(KEYS.keys[:1])
+    assert KeySet(KEYS.keys[:1]) != KEYS.keys[:1]
     assert repr(KEYS) == "KeySet(4 keys, 0 dropped)"
 
 

@@ -235,3 +235,24 @@ def test_neither_rsa_algorithm_takes_the_other_ones_signature() -> None:
     assert _refused("RS256", private_key("PS256").sign(DATA))
     for other in (SHA1(), SHA384()):  # noqa: S303
         assert _refused("RS256", _rsa().sign(DATA, PKCS1v15(), other))
+
+
+def test_signatures_hold_however_their_numbers_begin() -> None:
+    key = private_key("ES256")
+    wanted = {(r, s) for r in ("low", "high") for s in ("low", "high")}
+    wanted |= {("zero", ""), ("", "zero")}
+    number = 0
+    while wanted:
+        number += 1
+        data = b"%d" % number
+        signature = key.sign(data)
+        key.public.verify(signature, data)
+        r, s = (_beginning(half[0]) for half in (signature[:32], signature[32:]))
+        if {(r, s), (r, ""), ("", s)} & wanted:
+            wanted -= {(r, s), (r, ""), ("", s)}
+            assert _refused("ES256", signature, data + b".")
+            assert _refused("ES256", signature[32:] + signature[:32], data)
+
+
+def _beginning(octet: int) -> str:
+    return "zero" if octet == 0 else "high" if octet & 0x80 else "low"

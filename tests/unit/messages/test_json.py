@@ -7,7 +7,7 @@ from contextlib import suppress
 from types import MappingProxyType
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from codegrant.errors import MessageError, UsageError
@@ -220,3 +220,52 @@ def test_a_cycle_is_not_built() -> None:
     for value in (cycle, deep):
         with pytest.raises(UsageError):
             build_json(value)
+
+
+# Objects without nesting are read on a way of their own.
+
+FLAT_TEXT = st.text(st.sampled_from('ab:,{}[]é \\"\n\u2028'), max_size=4)
+FLAT_VALUES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | FLAT_TEXT
+SPACE = st.sampled_from(["", " ", "\n", "\t ", "\r\n"])
+
+
+@pytest.mark.requirement("CO-JOSE-03")
+@given(
+    st.lists(st.tuples(FLAT_TEXT, FLAT_VALUES | st.just([1])), max_size=5),
+    st.booleans(),
+    SPACE,
+    SPACE,
+)
+def test_a_name_that_comes_twice_is_seen_whatever_else_there_is(
+    members: list[tuple[str, JsonValue]], ascii_only: bool, before: str, between: str
+) -> None:
+    assume(not any(isinstance(value, float) and math.isinf(value) for _, value in members))
+    written = f"{between},{before}".join(
+        f"{json.dumps(name, ensure_ascii=ascii_only)}{between}:{before}"
+        f"{json.dumps(value, ensure_ascii=ascii_only)}"
+        for name, value in members
+    )
+    text = f"{before}{{{between}{written}{before}}}{between}"
+    if len(dict(members)) == len(members):
+        assert parse_object(text) == parse_object(text.encode()) == dict(members)
+        assert list(parse_object(text)) == [name for name, _ in members]
+    else:
+        for form in (text, text.encode()):
+            with pytest.raises(MessageError) as refused:
+                parse_object(form)
+            assert refused.value.code == "repeated_member"
+
+
+@given(st.text(st.sampled_from('{}":,a1 \\e.-[]\n'), max_size=14))
+def test_an_object_is_read_as_any_value_is(text: str) -> None:
+    value, code = None, ""
+    try:
+        value = parse_json(text)
+    except MessageError as error:
+        code = error.code
+    if isinstance(value, dict):
+        assert parse_object(text) == value
+    else:
+        with pytest.raises(MessageError) as refused:
+            parse_object(text)
+        assert refused.value.code == (code or "malformed_json")

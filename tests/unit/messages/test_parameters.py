@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codegrant.errors import MessageError, UsageError
-from codegrant.messages.parameters import Parameters, build_query
+from codegrant.messages.parameters import Parameters, build_query, form_encode
 from tests.unit.messages.samples import TEXTS
 
 PAIRS = st.lists(st.tuples(TEXTS, TEXTS | st.just("")), max_size=8)
@@ -167,6 +167,17 @@ def test_parameters_are_values_that_show_names_alone() -> None:
     assert one != Parameters.parse("code=other")
     assert one != "code=s3cret"
     assert repr(one) == "Parameters(code)"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])))
+def test_a_text_is_encoded_as_the_standard_library_does(text: str) -> None:
+    assert form_encode(text) == quote_plus(text)
+
+
+def test_each_ascii_character_is_encoded_as_the_standard_library_does() -> None:
+    every = "".join(map(chr, range(128)))
+    assert form_encode(every) == quote_plus(every)
+    assert build_query([(every, every)]) == f"{quote_plus(every)}={quote_plus(every)}"
 
 
 def test_half_a_surrogate_pair_is_the_programs_fault() -> None:

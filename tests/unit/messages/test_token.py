@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 
 from codegrant.errors import MessageError
 from codegrant.messages.parameters import Parameters, build_query
-from codegrant.messages.token import CodeTokenRequest, ErrorResponse, TokenResponse
+from codegrant.messages.token import (
+    CodeTokenRequest,
+    ErrorResponse,
+    RefreshTokenRequest,
+    TokenResponse,
+)
 from codegrant.secret import Secret
 from tests.unit.messages.samples import JSON_TEXTS, JSON_VALUES, OPTIONAL, SECRETS, TEXTS
 
@@ -20,6 +25,13 @@ REQUESTS = st.builds(
     code=SECRETS,
     redirect_uri=OPTIONAL,
     code_verifier=MAYBE_SECRET,
+    client_id=OPTIONAL,
+    resource=st.lists(TEXTS, max_size=3).map(tuple),
+)
+REFRESHES = st.builds(
+    RefreshTokenRequest,
+    refresh_token=SECRETS,
+    scope=OPTIONAL,
     client_id=OPTIONAL,
     resource=st.lists(TEXTS, max_size=3).map(tuple),
 )
@@ -46,6 +58,13 @@ def test_a_request_that_was_built_parses_to_itself(request_: CodeTokenRequest) -
     form = Parameters.parse(build_query(request_.build()))
     assert form.single("grant_type") == "authorization_code"
     assert CodeTokenRequest.parse(form) == request_
+
+
+@given(REFRESHES)
+def test_a_refresh_that_was_built_parses_to_itself(request_: RefreshTokenRequest) -> None:
+    form = Parameters.parse(build_query(request_.build()))
+    assert form.single("grant_type") == "refresh_token"
+    assert RefreshTokenRequest.parse(form) == request_
 
 
 @given(RESPONSES)

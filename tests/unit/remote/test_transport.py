@@ -133,6 +133,7 @@ def test_a_report_is_one_line_with_fields_of_the_allow_list(
     fields = cast("Any", {"issuer": "https://as.example\nFAKE", "token": "s3cret", "status": 200})
     report = Report(logging.INFO, "login finished", fields)
     settings = HttpSettings(logger="codegrant.test_transport")
+    caplog.set_level(logging.WARNING, logger="codegrant.test_transport")
     write_report(report, settings)
     assert caplog.records == []
     caplog.set_level(logging.INFO, logger="codegrant.test_transport")

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from codegrant.errors import ConfigurationError, MessageError, OAuthError, UsageError
 from codegrant.http import Headers, Request
-from codegrant.resource import AccessToken, AsyncResourceServer, ResourceServer
+from codegrant.resource import AccessToken, AsyncResourceServer, Introspection, ResourceServer
 from tests.support.access_tokens import AUDIENCE, access_token
 from tests.support.colours import Colour
-from tests.support.mock_provider import MockProvider
+from tests.support.mock_provider import Answer, MockProvider, Received, as_json, html
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -212,3 +214,135 @@ def test_what_is_no_request_at_all_is_an_invalid_request(server: Server) -> None
 def test_the_bound_of_a_revocation_is_documented() -> None:
     told = " ".join((ResourceServer.__doc__ or "").split())
     assert "a token that was revoked there is good here until it expires" in told
+
+
+# Opaque tokens, over real connections.
+
+
+class Introspecting:
+    """An introspection endpoint of a provider, and what it vouches for."""
+
+    def __init__(self, provider: MockProvider) -> None:
+        self.provider = provider
+        self.tokens = {"opaque"}
+        self.arrived = threading.Event()
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        provider.routes["/introspect"] = self.answer
+
+    @property
+    def settings(self) -> Introspection:
+        endpoint = f"{self.provider.issuer}/introspect"
+        return Introspection(client_id="api", client_secret="s" * 32, endpoint=endpoint)
+
+    def answer(self, request: Received) -> Answer:
+        self.arrived.set()
+        self.may_answer.wait(5)
+        if request.form["token"] not in self.tokens:
+            return as_json({"active": False})
+        now = int(time.time())
+        members = {"aud": AUDIENCE, "client_id": "app", "exp": now + 300, "sub": "person-1"}
+        return as_json({"active": True, **members})
+
+
+@pytest.fixture
+def introspecting(provider: MockProvider) -> Introspecting:
+    return Introspecting(provider)
+
+
+@pytest.mark.requirement("RS-INT-01", "RS-INT-02")
+def test_an_opaque_token_is_asked_about_once_and_then_known(
+    colour: Colour, introspecting: Introspecting
+) -> None:
+    server = Server(colour, introspecting.provider.issuer, introspection=introspecting.settings)
+    try:
+        first = server.verify("opaque")
+        assert first.subject == "person-1"
+        assert server.verify("opaque") is first
+        assert introspecting.provider.paths() == ["/introspect"]
+        for _ in range(2):
+            assert refusal_of(server, "other").error == "invalid_token"
+        assert introspecting.provider.count("/introspect") == 2
+    finally:
+        server.close()
+
+
+@pytest.mark.requirement("RS-INT-02")
+def test_fifty_threads_with_one_token_ask_once(introspecting: Introspecting) -> None:
+    introspecting.may_answer.clear()
+    provider = introspecting.provider
+    server = ResourceServer(provider.issuer, AUDIENCE, introspection=introspecting.settings)
+    with ThreadPoolExecutor(50) as pool:
+        verified = [pool.submit(server.verify, "opaque") for _ in range(50)]
+        assert introspecting.arrived.wait(5)
+        introspecting.may_answer.set()
+        assert {each.result().subject for each in verified} == {"person-1"}
+    server.close()
+    assert provider.count("/introspect") == 1
+
+
+@pytest.mark.requirement("RS-INT-02")
+def test_fifty_tasks_with_one_token_ask_once_and_one_may_be_cancelled(
+    introspecting: Introspecting,
+) -> None:
+    introspecting.may_answer.clear()
+    provider = introspecting.provider
+
+    async def verify_all() -> set[str]:
+        settings = introspecting.settings
+        server = AsyncResourceServer(provider.issuer, AUDIENCE, introspection=settings)
+        try:
+            tasks = [asyncio.create_task(server.verify("opaque")) for _ in range(50)]
+            await asyncio.to_thread(introspecting.arrived.wait, 5)
+            tasks[7].cancel()  # no leader: the others do not notice
+            introspecting.may_answer.set()
+            await asyncio.wait(tasks)
+            assert tasks.pop(7).cancelled()
+            return {task.result().subject for task in tasks}
+        finally:
+            await server.aclose()
+
+    assert asyncio.run(verify_all()) == {"person-1"}
+    assert provider.count("/introspect") == 1
+
+
+@pytest.mark.requirement("RS-INT-02")
+@pytest.mark.parametrize("failure", ["down", "slow", "a page", "500", "10 MB"])
+def test_without_an_answer_an_opaque_token_opens_nothing(
+    colour: Colour, introspecting: Introspecting, failure: str
+) -> None:
+    provider = introspecting.provider
+    server = Server(colour, provider.issuer, introspection=introspecting.settings, timeout=0.3)
+    answers = {
+        "slow": provider.hang,
+        "a page": lambda _: html(),
+        "500": lambda _: as_json({"active": True}, 500),
+        "10 MB": lambda _: Answer(200, b'{"active":true,"x":"' + b"y" * 10_000_000 + b'"}'),
+    }
+    try:
+        if failure == "down":
+            provider.close()
+        else:
+            provider.routes["/introspect"] = answers[failure]
+        error = refusal_of(server, "opaque")
+        assert (error.error, error.status) == ("temporarily_unavailable", 503)
+        if failure != "down":
+            provider.routes["/introspect"] = introspecting.answer
+            assert server.verify("opaque").subject == "person-1"
+    finally:
+        server.close()
+
+
+@pytest.mark.requirement("RS-JAT-07", "RS-INT-02")
+def test_a_revoked_token_is_refused_as_soon_as_the_answer_no_longer_holds(
+    colour: Colour, introspecting: Introspecting
+) -> None:
+    provider = introspecting.provider
+    settings = replace(introspecting.settings, remember=0)
+    server = Server(colour, provider.issuer, introspection=settings)
+    try:
+        assert server.verify("opaque").subject == "person-1"
+        introspecting.tokens.clear()
+        assert refusal_of(server, "opaque").error == "invalid_token"
+    finally:
+        server.close()

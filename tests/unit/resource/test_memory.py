@@ -3,7 +3,7 @@ from __future__ import annotations
 import threading
 
 from codegrant.jose import KeySet
-from codegrant.resource.memory import VerifiedTokens
+from codegrant.resource.memory import RefusedTokens, VerifiedTokens
 from codegrant.rules.access_token import AccessToken
 
 NOW = 1_800_000_000
@@ -100,3 +100,22 @@ def test_threads_may_share_it() -> None:
         thread.join()
     assert failures == []
     assert len(memory) <= 5
+
+
+def test_a_refusal_is_found_until_its_time() -> None:
+    memory = RefusedTokens()
+    memory.keep(digest(1), "token_inactive", "no", until=NOW + 5)
+    assert memory.find(digest(1), NOW + 4) == ("token_inactive", "no")
+    assert memory.find(digest(2), NOW) is None
+    assert memory.find(digest(1), NOW + 5) is None
+    assert len(memory) == 0
+
+
+def test_of_refusals_the_oldest_goes_first() -> None:
+    memory = RefusedTokens(limit=3)
+    for n in (1, 2, 3, 1, 4):
+        memory.keep(digest(n), "token_inactive", "no", until=NOW + 5)
+    assert [n for n in (1, 2, 3, 4) if memory.find(digest(n), NOW)] == [1, 3, 4]
+    for n in range(2000):
+        memory.keep(digest(n), "token_inactive", "no", until=NOW + 5)
+    assert len(memory) == 3

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -12,9 +11,10 @@ from codegrant.jose import KeySet, UnverifiedJwt, VerifiedJwt, parse_jwt, verify
 from codegrant.messages.json import build_json
 from codegrant.rules.access_token import (
     AccessToken,
+    accept_access_token,
     check_access,
-    check_claimed_access_token,
     check_wanted_scope,
+    read_access_token,
     verify_access_token,
 )
 from tests.support.access_tokens import AUDIENCE, NOW, access_token
@@ -48,7 +48,7 @@ def both_refuse(code: str, header: dict[str, object] | None = None, **claims: ob
     """Before the signature is known to hold, and after."""
     assert refusal_of(lambda: verify(verified(header, **claims))).code == code
     early = refusal_of(
-        lambda: check_claimed_access_token(
+        lambda: read_access_token(
             parsed(header, **claims), issuer=ISSUER, audience=AUDIENCE, now=NOW
         )
     )
@@ -74,7 +74,7 @@ def test_a_verified_token_says_who_may_do_what_where_until_when() -> None:
 
 
 def test_what_holds_passes_the_check_before_the_keys() -> None:
-    check_claimed_access_token(parsed(), issuer=ISSUER, audience=AUDIENCE, now=NOW)
+    read_access_token(parsed(), issuer=ISSUER, audience=AUDIENCE, now=NOW)
 
 
 @pytest.mark.requirement("RS-JAT-01")
@@ -271,7 +271,7 @@ def test_a_programmer_who_asks_for_what_is_no_scope_is_told_so(wanted: Collectio
 
 @pytest.mark.requirement("RS-JAT-06")
 def test_a_clients_own_token_is_told_from_a_persons() -> None:
-    of_client = replace(TOKEN, subject="app")
+    of_client = TOKEN._replace(subject="app")
     assert TOKEN.is_for_person
     assert not of_client.is_for_person
     check_access(TOKEN, ["read"], person=True)
@@ -280,3 +280,15 @@ def test_a_clients_own_token_is_told_from_a_persons() -> None:
         check_access(of_client, ["read"], person=True)
     assert (caught.value.error, caught.value.status) == ("insufficient_scope", 403)
     assert caught.value.reason == "the token is the client's own"
+
+
+def test_a_proof_is_for_its_own_token_only() -> None:
+    one, other = parsed(), parsed(sub="mallory")
+    claimed = read_access_token(other, issuer=ISSUER, audience=AUDIENCE, now=NOW)
+    with pytest.raises(UsageError):
+        accept_access_token(claimed, verify_signature(one, KEYS.keys))
+    # The same text parsed twice is not the same either: what was read is what was verified.
+    with pytest.raises(UsageError):
+        accept_access_token(claimed, verify_signature(parsed(sub="mallory"), KEYS.keys))
+    accepted = accept_access_token(claimed, verify_signature(other, KEYS.keys))
+    assert accepted == verify(verified(sub="mallory"))

@@ -53,6 +53,8 @@ def test_a_path_of_the_own_origin_is_kept(text: str, path: str) -> None:
         pytest.param("/\n/evil.example", id="a line feed"),
         pytest.param("/x\r\nSet-Cookie: a=b", id="another header"),
         pytest.param("/%0d%0aSet-Cookie:a", id="another header, encoded"),
+        pytest.param("/a?b=\r\nSet-Cookie: a=b", id="another header in the query"),
+        pytest.param("/a#b\\c", id="a backslash in the fragment"),
         pytest.param("/a\x00b", id="NUL"),
         pytest.param("/a\x85b", id="a control beyond ASCII"),
         pytest.param("/%c2%85", id="an encoded control beyond ASCII"),

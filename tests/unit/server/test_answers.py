@@ -18,9 +18,11 @@ from codegrant.server.answers import (
     AtPage,
     AtRedirect,
     as_oauth_error,
+    nothing_to_say,
     plain_error_page,
     redirect,
     render_error,
+    secret_json,
 )
 
 REQUEST = Request(method="GET", url="https://h.test/authorize")
@@ -37,6 +39,21 @@ def test_an_api_error_is_json() -> None:
     }
     assert answer.headers.get("cache-control") == "no-store"
     assert "www-authenticate" not in answer.headers
+
+
+def test_who_may_not_read_an_answer_may_not_read_an_error_either() -> None:
+    error = OAuthError("invalid_client", status=401)
+    for open_to_all in (
+        render_error(error, AtApi()),
+        render_error(error, AtApi(bearer=True)),
+        secret_json(b"{}"),
+        nothing_to_say(),
+    ):
+        assert open_to_all.headers.get("access-control-allow-origin") == "*"
+    for answer in (render_error(error, AtApi(cors=False)), secret_json(b"{}", cors=False)):
+        assert not [name for name, _ in answer.headers.pairs() if name.startswith("access-")]
+        assert answer.headers.get("cache-control") == "no-store"
+        assert answer.headers.get("x-content-type-options") == "nosniff"
 
 
 def test_a_401_carries_a_challenge() -> None:
@@ -104,6 +121,7 @@ def test_retry_after_comes_from_the_facts() -> None:
         (MessageError("big", code="too_large"), "invalid_request", 413),
         (StoreError("locked by pid 5", code="store_busy"), "temporarily_unavailable", 503),
         (StoreError("no space on /var", code="store_full"), "temporarily_unavailable", 503),
+        (StoreError("quota", code="store_write_failed"), "temporarily_unavailable", 503),
         (StoreError("lost"), "server_error", 500),
         (StoreError("wrong ring", code="store_key"), "server_error", 500),
         (UsageError("bug"), "server_error", 500),

@@ -28,7 +28,10 @@ def test_a_claims_parameter_is_read_whole() -> None:
         '{"id_token": null}',
         '{"id_token": {"acr": {"value": "gold"}}}',
         '{"id_token": {"acr": {"essential": true}}}',
-        '{"id_token": {"acr": {"essential": true, "values": [5, null]}}}',
+        '{"id_token": {"acr": {"value": "gold", "essential": false}, "sub": null}}',
+        '{"id_token": {"sub": {"essential": true}}, "userinfo": {"sub": {}}}',
+        '{"userinfo": {"acr": {"essential": true, "value": "gold"}}}',
+        '{"id_token": {"email": {"value": 5}, "name": {"values": []}}}',
     ],
 )
 def test_what_is_not_demanded_is_not_held_against_anybody(text: str) -> None:
@@ -54,6 +57,17 @@ def test_what_is_not_demanded_is_not_held_against_anybody(text: str) -> None:
         '{"id_token": {"email": {"essential": "yes"}}}',
         '{"id_token": {"email": {"values": "x"}}}',
         '{"id_token": {"sub": {"value": "a"}}, "userinfo": {"sub": {"value": "b"}}}',
+        '{"id_token": {"sub": {"values": ["a", "b"]}}}',
+        '{"id_token": {"sub": {"value": "a", "values": ["a"]}}}',
+        '{"id_token": {"sub": {"value": 5}}}',
+        '{"id_token": {"sub": {"value": ""}}}',
+        '{"id_token": {"sub": {"value": null}}}',
+        '{"id_token": {"sub": {"values": []}}}',
+        '{"userinfo": {"sub": {"values": ["a", 5]}}}',
+        '{"id_token": {"acr": {"essential": true, "values": [5, null]}}}',
+        '{"id_token": {"acr": {"essential": true, "values": []}}}',
+        '{"id_token": {"acr": {"value": ["gold"]}}}',
+        '{"id_token": {"email": {"value": "a", "values": ["b"]}}}',
         '{"id_token": {}, "id_token": {}}',
         '{"id_token": {"x": NaN}}',
         "[" * 2000,
@@ -74,6 +88,8 @@ KNOWN: dict[str, JsonValue] = {
     "email_verified": False,
     "nickname": "",
     "locale": None,
+    "address": {},
+    "zoneinfo": [],
     "internal_note": "secret",
 }
 

@@ -73,6 +73,8 @@ def test_session_and_consent_suffice_for_the_scope_that_was_checked() -> None:
         pytest.param({"subject": "Alice"}, "other_person", id="another spelling"),
         pytest.param({"prompt": "login", "login_sid": "sid-0"}, "prompt", id="another login"),
         pytest.param({"prompt": "login", "login_sid": "sid-11"}, "prompt", id="a longer sid"),
+        pytest.param({"essential_acr": ("gold",)}, "acr", id="a higher context"),
+        pytest.param({"essential_acr": ("gold",), "max_age": 0}, "acr", id="context before age"),
     ],
 )
 def test_a_login_is_needed(arguments: dict[str, Any], reason: str) -> None:
@@ -179,8 +181,10 @@ def test_an_essential_context_is_reached_or_the_request_ends() -> None:
     reached = replace(ALICE, acr="gold")
     assert isinstance(judge(reached, essential_acr=("silver", "gold")), Ready)
     for acr in ("", "GOLD", "bronze"):
+        lower = replace(ALICE, acr=acr)
+        # A login of now may reach it, one of before did not.
+        assert isinstance(judge(lower, essential_acr=("silver", "gold")), NeedLogin)
         with pytest.raises(OAuthError) as refused:
-            judge(replace(ALICE, acr=acr), essential_acr=("silver", "gold"))
+            judge(lower, essential_acr=("silver", "gold"), login_sid="sid-1")
         assert refused.value.error == "unmet_authentication_requirements"
-    # Nobody is logged in: the login comes first, and may reach it.
     assert isinstance(judge(None, essential_acr=("gold",)), NeedLogin)

@@ -4,7 +4,8 @@ import pytest
 
 from codegrant.errors import MessageError, OAuthError
 from codegrant.http import Headers, Request
-from codegrant.server.forms import parse_form, parse_query
+from codegrant.messages.parameters import Parameters
+from codegrant.server.forms import check_repeated, parse_form, parse_query
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -43,3 +44,12 @@ def test_size_is_bounded() -> None:
     assert caught.value.code == "too_large"
     with pytest.raises(MessageError):
         parse_query(Request(method="GET", url="https://h.test/", query="x" * 101), max_bytes=100)
+
+
+def test_a_parameter_stands_once() -> None:
+    check_repeated(Parameters([("a", "1"), ("resource", "x"), ("resource", "y")]))
+    for value in ("1", "2", ""):
+        with pytest.raises(OAuthError) as caught:
+            check_repeated(Parameters([("a", "1"), ("b", "1"), ("a", value)]))
+        assert caught.value.error == "invalid_request"
+        assert caught.value.reason == "repeated_parameter"

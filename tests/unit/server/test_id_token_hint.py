@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from codegrant.http import Request
 from codegrant.jose import PrivateKey, sign_jwt
 from codegrant.messages.json import JsonValue
+from codegrant.server.interaction import BoundTransaction, bind_transaction
 from codegrant.server.keys import open_key
 from tests.flows.authorization_server import (
     ALICE,
@@ -85,3 +87,37 @@ def test_an_access_token_of_the_same_key_is_no_hint(bench: Bench) -> None:
     token = document(bench.token(bench.code()))["access_token"]
     bench.now = NOW
     assert answered(bench.authorize(id_token_hint=token))["error"] == "invalid_request"
+
+
+def bound(bench: Bench, transaction_id: str) -> BoundTransaction:
+    request = Request(method="GET", url=f"{ISSUER}/login")
+    found: BoundTransaction = bench.run(
+        bind_transaction(bench.server, request, transaction_id, bench.now)
+    )
+    return found
+
+
+@pytest.mark.parametrize("subject", [ALICE.subject, "person-2"])
+def test_a_request_that_waits_holds_no_token_and_still_knows_who_is_meant(
+    bench: Bench, subject: str
+) -> None:
+    token = hint(sub=subject, name="somebody")
+    _, transaction_id = page_of(bench.authorize(id_token_hint=token, prompt="login"))
+    (stored,) = bench.store.transactions.values()
+    assert not any(part in repr(stored) for part in token.split("."))
+    assert "id_token_hint" not in dict(stored.request)
+    checked = bound(bench, transaction_id).checked
+    assert checked.subject == subject
+    assert checked.request.id_token_hint is None
+    assert checked.prompt == {"login"}
+
+
+def test_a_request_without_a_hint_waits_for_anybody(bench: Bench) -> None:
+    _, transaction_id = page_of(bench.authorize(prompt="login"))
+    assert bound(bench, transaction_id).checked.subject == ""
+
+
+@pytest.mark.parametrize("name", ["id_token_hint: sub", "hinted_subject", "subject"])
+def test_no_parameter_stands_in_for_a_hint(bench: Bench, name: str) -> None:
+    _, transaction_id = page_of(bench.authorize(prompt="login", **{name: ALICE.subject}))
+    assert bound(bench, transaction_id).checked.subject == ""

@@ -311,8 +311,12 @@ def test_an_essential_context_must_be_reached() -> None:
     bench = Bench(acr_values=("gold",))
     bench.agree()
     claims = json.dumps({"id_token": {"acr": {"essential": True, "values": ["gold", "x"]}}})
-    error = answered(bench.authorize(claims=claims))["error"]
-    assert error == "unmet_authentication_requirements"
+    assert page_of(bench.authorize(claims=claims))[0] == "login"
+    assert answered(bench.authorize(claims=claims, prompt="none"))["error"] == "login_required"
+    bound = bind(bench, started(bench, claims=claims))
     assert bench.authentication is not None
+    bound = bench.run(record_login(bound, bench.authentication, NOW))
+    ended = bench.run(next_step(bench.server, bound, bench.authentication, NOW))
+    assert answered(ended)["error"] == "unmet_authentication_requirements"
     bench.authentication = replace(bench.authentication, acr="gold")
     assert "code" in answered(bench.authorize(claims=claims), at=CALLBACK)

@@ -6,7 +6,7 @@ import pytest
 
 from codegrant.errors import StoreError, TokenRejected
 from codegrant.jose import KeySet, PrivateKey, sign_jwt
-from codegrant.server.keys import PublishedKeys
+from codegrant.server.keys import PublishedKeys, make_key
 from codegrant.server.records import KeyRecord
 from tests.flows.authorization_server import KEY_RING, NOW, Bench, first_keys
 
@@ -70,3 +70,37 @@ def test_a_sealed_key_shows_nothing() -> None:
         assert "PRIVATE" not in repr(key)
         assert "PRIVATE" not in key.sealed_private_key
         assert b"PRIVATE KEY" in KEY_RING.open("signing key", key.sealed_private_key)
+
+
+def test_a_signature_is_verified_once_while_its_key_is_published() -> None:
+    bench = Bench()
+    keys = bench.server.keys
+    token = sign_jwt(bench.run(keys.signer("ES256", NOW)), {"sub": "alice"}, typ="JWT")
+    published = bench.run(keys.published(NOW))
+    once = published.verify(token)
+    assert published.verify(token) is once
+    for altered in (token[:-1], token + "A", token[:-8] + "AAAAAAAA", f" {token}"):
+        with pytest.raises(TokenRejected):
+            published.verify(altered)
+    assert published.verify(token) is once
+    # No longer published, no longer known.
+    rsa, old = first_keys()
+    successor = make_key(KEY_RING, "ES256", NOW)
+    bench.store.keys = (rsa, replace(old, removes_at=NOW + 10), successor)
+    assert bench.run(keys.current(NOW + 9)).verify(token).claims == once.claims
+    with pytest.raises(TokenRejected) as refused:
+        bench.run(keys.verify(token, NOW + 15))
+    assert refused.value.code == "unknown_key"
+
+
+def test_what_is_remembered_of_signatures_is_bounded() -> None:
+    bench = Bench()
+    key = bench.run(bench.server.keys.signer("ES256", NOW))
+    published = bench.run(bench.server.keys.published(NOW))
+    first = sign_jwt(key, {"n": -1}, typ="JWT")
+    once = published.verify(first)
+    for number in range(1000):
+        published.verify(sign_jwt(key, {"n": number}, typ="JWT"))
+    again = published.verify(first)
+    assert again is not once
+    assert again.claims == once.claims

@@ -6,7 +6,13 @@ from codegrant.errors import OAuthError
 from codegrant.flow import run
 from codegrant.server.effects import FailureCount
 from codegrant.server.policy import Limits
-from codegrant.server.rate_limits import check_limits, retry_after, save_failure, source_of
+from codegrant.server.rate_limits import (
+    check_limits,
+    count_miss,
+    retry_after,
+    save_failure,
+    source_of,
+)
 from tests.flows.authorization_server import NOW, MemoryStore
 
 LIMITS = Limits(account_failures=3, source_failures=5, window=60)
@@ -100,4 +106,43 @@ def test_limits_that_are_off_ask_nothing() -> None:
     off = Limits(enabled=False)
     run(check_limits(off, "login", "alice", "192.0.2.1", NOW), store.perform)
     run(save_failure(off, "login", "alice", "192.0.2.1", NOW), store.perform)
+    assert not run(count_miss(off, "api", NOW, one_in=1), store.perform)
     assert store.asked == []
+
+
+def miss(store: MemoryStore, caller: str, *, one_in: int = 1, now: int = NOW) -> bool:
+    last: bool = run(count_miss(LIMITS, caller, now, one_in=one_in), store.perform)
+    return last
+
+
+def test_a_hundred_misses_of_one_caller_are_the_limit() -> None:
+    store = MemoryStore()
+    assert [miss(store, "a") for _ in range(100)] == [False] * 99 + [True]
+    with pytest.raises(OAuthError) as caught:
+        miss(store, "a", now=NOW + 20)
+    assert caught.value.status == 429
+    assert caught.value.facts == {"retry_after": 40}
+    assert not miss(store, "b")
+    assert not miss(store, "a", now=NOW + 60)
+    # What is too much is not written down: it fills nothing and prolongs nothing.
+    assert len(store.failures) == 102
+
+
+def test_misses_of_many_are_written_down_by_chance() -> None:
+    store = MemoryStore()
+    for _ in range(2000):
+        miss(store, "api", one_in=100)
+    assert 5 < len(store.failures) < 50
+    assert store.asked.count("RandomBytes") == 2000
+
+
+def test_misses_are_of_a_kind_of_their_own() -> None:
+    store = MemoryStore()
+    for _ in range(100):
+        miss(store, "192.0.2.1")
+    flows = [
+        check_limits(LIMITS, "login", "192.0.2.1", "192.0.2.1", NOW),
+        check_limits(LIMITS, "client_authentication", "192.0.2.1", "192.0.2.1", NOW),
+    ]
+    for flow in flows:
+        run(flow, store.perform)

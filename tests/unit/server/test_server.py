@@ -37,7 +37,10 @@ def test_both_documents_have_their_address(issuer: str, openid: str, oauth: str)
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "", "/t1", "/authorize", "/token", "/jwks", DOCUMENTS[0], f"/t1{DOCUMENTS[1]}", "/t1/x"],
+    [
+        *("/", "", "/t1", "/t1/x", "/authorize", "/token", "/revoke", "/introspect", "/jwks"),
+        *(DOCUMENTS[0], f"/t1{DOCUMENTS[1]}"),
+    ],
 )
 def test_a_path_issuer_answers_nowhere_else(path: str) -> None:
     bench = Bench(issuer="https://h.test/t1")
@@ -46,7 +49,7 @@ def test_a_path_issuer_answers_nowhere_else(path: str) -> None:
     assert bench.send("GET", "/t1/jwks").status == 200
 
 
-@pytest.mark.parametrize("path", ["/token", "/userinfo", "/jwks", *DOCUMENTS])
+@pytest.mark.parametrize("path", ["/token", "/userinfo", "/revoke", "/jwks", *DOCUMENTS])
 def test_a_preflight_is_answered_where_programs_call(path: str) -> None:
     answer = Bench().send("OPTIONS", path, headers=[("origin", "https://app.test")])
     assert answer.status == 204
@@ -54,7 +57,7 @@ def test_a_preflight_is_answered_where_programs_call(path: str) -> None:
     assert "access-control-allow-credentials" not in answer.headers
 
 
-@pytest.mark.parametrize("path", ["/authorize", "/login", "/unknown"])
+@pytest.mark.parametrize("path", ["/authorize", "/introspect", "/login", "/unknown"])
 def test_a_preflight_is_not_answered_anywhere_else(path: str) -> None:
     answer = Bench().send("OPTIONS", path, headers=[("origin", "https://app.test")])
     assert answer.status in {404, 405}
@@ -63,7 +66,7 @@ def test_a_preflight_is_not_answered_anywhere_else(path: str) -> None:
 
 def test_an_error_of_ours_becomes_an_answer() -> None:
     bench = Bench()
-    bench.store.broken["FindClient"] = UsageError("a fault in the host")
+    bench.store.broken["FindCaller"] = UsageError("a fault in the host")
     answer = bench.token("code")
     assert answer.status == 500
     assert document(answer)["error"] == "server_error"

@@ -8,7 +8,11 @@ from typing import NamedTuple
 
 from codegrant.accounts.records import Account, Session
 from codegrant.secret import digest_of
-from codegrant.server.effects import RedeemCode, SaveCode, TransactionEnd
+from codegrant.server.effects import (
+    RedeemCode,
+    SaveCode,
+    TransactionEnd,
+)
 from codegrant.server.records import (
     AccessTokenRecord,
     ClientRecord,
@@ -17,6 +21,9 @@ from codegrant.server.records import (
     KeyRecord,
     ResourceRecord,
     Transaction,
+)
+from codegrant.server.refresh_effects import (
+    NewRefreshToken,
 )
 
 NOW = 1_800_000_000
@@ -38,7 +45,9 @@ class Issued(NamedTuple):
     def save(self) -> SaveCode:
         return SaveCode(self.grant, self.code)
 
-    def redeem(self, now: int = NOW + 1) -> RedeemCode:
+    def redeem(
+        self, now: int = NOW + 1, refresh_token: NewRefreshToken | None = None
+    ) -> RedeemCode:
         """Return the one right redemption."""
         return RedeemCode(
             digest=self.code.digest,
@@ -46,11 +55,17 @@ class Issued(NamedTuple):
             redirect_uri=self.code.redirect_uri,
             presented_challenge=self.code.code_challenge or None,
             now=now,
+            refresh_token=refresh_token,
         )
 
 
 def issued(
-    *, client_id: str = "web", subject: str = "alice", challenge: str = CHALLENGE, sid: str = ""
+    *,
+    client_id: str = "web",
+    subject: str = "alice",
+    challenge: str = CHALLENGE,
+    sid: str = "",
+    offline: bool = False,
 ) -> Issued:
     """Return a grant and a code that no other call returns."""
     serial = next(_serial)
@@ -80,9 +95,18 @@ def issued(
         expires_at=NOW + 60,
         claims='{"userinfo":{"email":null}}',
         auth_time_requested=True,
+        offline=offline,
         cnf="thumbprint",
     )
     return Issued(grant, code)
+
+
+def new_refresh_token(
+    text: str, family: str, now: int = NOW + 1, *, idle: int = 1000, absolute: int = 5000
+) -> NewRefreshToken:
+    return NewRefreshToken(
+        digest_of(text), digest_of(family), idle_until=now + idle, ends_at=now + absolute
+    )
 
 
 def access_token(grant: GrantRecord, text: str = "an opaque token") -> AccessTokenRecord:
@@ -193,4 +217,5 @@ def session(text: str = "a session", *, subject: str = "sub-alice") -> Session:
         created_at=NOW,
         seen_at=NOW,
         expires_at=NOW + 1000,
+        browser="Firefox on Linux",
     )

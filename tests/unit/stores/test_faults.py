@@ -53,6 +53,7 @@ def test_a_missing_folder_is_told_from_a_missing_file(tmp_path: Path, number: in
         faults.not_a_database("a.db", "is a folder"),
         faults.readonly("a.db"),
         faults.unreadable("a.db.key"),
+        faults.write_failed("a.db"),
     ],
     ids=lambda fault: str(fault.code),
 )

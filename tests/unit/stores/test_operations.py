@@ -9,7 +9,7 @@ from codegrant.client import effects as client
 from codegrant.errors import UsageError
 from codegrant.flow import Effect, RandomBytes
 from codegrant.secret import Secret
-from codegrant.server import administration
+from codegrant.server import administration, refresh_effects
 from codegrant.server import effects as server
 from codegrant.stores.operations import OPERATIONS, find_operation, settings
 from codegrant.stores.sqlite import SqliteStore
@@ -21,7 +21,7 @@ ELSEWHERE = {server.Emit, accounts.HashPassword, accounts.VerifyPassword}
 def test_every_effect_of_every_role_is_performed() -> None:
     effects = {
         value
-        for module in (server, administration, accounts, client, settings)
+        for module in (server, refresh_effects, administration, accounts, client, settings)
         for name in module.__all__
         if isinstance(value := getattr(module, name), type) and issubclass(value, Effect)
     }

@@ -78,8 +78,11 @@ def test_every_look_up_uses_an_index(database: sqlite3.Connection, statement: St
     parameters = dict.fromkeys(statement.parameters, 1)
     plan = database.execute(f"EXPLAIN QUERY PLAN {statement.text}", parameters).fetchall()
     scans = [step[3] for step in plan if step[3].startswith("SCAN") and "CONSTANT" not in step[3]]
-    assert scans == []
+    assert not set(scans) - DERIVED
 
+
+# What `list_access` has found for one person, and the one row of `find_caller`'s count.
+DERIVED = {"SCAN held", "SCAN holders", "SCAN counted"}
 
 # Lists for people, a handful of rows, and the removal of a client.
 WHOLE_TABLE = {
@@ -102,7 +105,9 @@ WHOLE_TABLE = {
         pytest.param(("clients", "find_client"), [translation.CLIENT], 0, id="client"),
         pytest.param(("clients", "list_clients"), [translation.CLIENT], 0, id="clients"),
         pytest.param(("resources", "find_resource"), [translation.RESOURCE], 0, id="resource"),
-        pytest.param(("resources", "find_resource_by_id"), [translation.RESOURCE], 0, id="by id"),
+        pytest.param(
+            ("clients", "find_caller"), [translation.CLIENT, translation.RESOURCE], 4, id="caller"
+        ),
         pytest.param(("resources", "list_resources"), [translation.RESOURCE], 0, id="resources"),
         pytest.param(("transactions", "find_transaction"), [translation.TRANSACTION], 0, id="txn"),
         pytest.param(("grants", "find_grant"), [translation.GRANT], 0, id="grant"),

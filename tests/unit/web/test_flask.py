@@ -317,6 +317,7 @@ def test_a_mounted_application_keeps_its_path(
 def test_an_expired_access_token_leads_through_a_login_and_back(
     make_flask: MakeFlask, client_of: MakeClient, provider: MockProvider
 ) -> None:
+    provider.token = Lie({"refresh_token": None})
     app = make_flask(client_of(provider))
     clock = {"ahead": 0.0}
     login: Login = app.extensions["test.login"]

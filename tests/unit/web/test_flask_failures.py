@@ -20,7 +20,7 @@ from tests.unit.web.conftest import MakeClient, MakeFlask
 def test_tokens_that_are_of_no_use_after_a_login_do_not_send_the_browser_round(
     make_flask: MakeFlask, client_of: MakeClient, provider: MockProvider, expires_in: int
 ) -> None:
-    provider.token = Lie({"expires_in": expires_in})
+    provider.token = Lie({"expires_in": expires_in, "refresh_token": None})
     app = make_flask(client_of(provider))
     clock = {"ahead": 0.0}
     login: Login = app.extensions["test.login"]

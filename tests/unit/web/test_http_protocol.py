@@ -33,8 +33,8 @@ async def app(scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _exchange(pieces: Sequence[bytes]) -> bytes:
-    """Return all that a connection is answered, to exactly these pieces."""
+async def _connect() -> tuple[asyncio.BaseTransport, BoundedProtocol, socket.socket]:
+    """Return both ends of a connection to the server."""
     ours, theirs = socket.socketpair()
     config = uvicorn_config(app)
     config.load()
@@ -42,6 +42,12 @@ async def _exchange(pieces: Sequence[bytes]) -> bytes:
     transport, protocol = await loop.connect_accepted_socket(
         lambda: BoundedProtocol(config=config, server_state=ServerState(), app_state={}), ours
     )
+    return transport, protocol, theirs
+
+
+async def _exchange(pieces: Sequence[bytes]) -> bytes:
+    """Return all that a connection is answered, to exactly these pieces."""
+    transport, protocol, theirs = await _connect()
     for piece in pieces:
         if not transport.is_closing():
             protocol.data_received(piece)
@@ -146,3 +152,25 @@ def test_a_head_that_does_not_come_costs_the_connection(
 ) -> None:
     monkeypatch.setattr(http_protocol, "_HEAD_SECONDS", 0.0)
     assert statuses(*pieces) == []
+
+
+def test_so_does_a_second_head_that_does_not_become_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "_HEAD_SECONDS", 0.05)
+
+    async def ask_once_and_a_half() -> tuple[bytes, bytes]:
+        _, protocol, theirs = await _connect()
+        protocol.timeout_keep_alive = 1
+        reader, writer = await asyncio.open_connection(sock=theirs)
+        writer.write(START + b"\r\n")
+        first = await reader.readuntil(b"\r\n\r\n")
+        # The connection's one timer comes for the first head, and must come again.
+        writer.write(START[:5])
+        async with asyncio.timeout(10):
+            rest = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        return first, rest
+
+    first, rest = asyncio.run(ask_once_and_a_half())
+    assert first.startswith(b"HTTP/1.1 204")
+    assert rest == b""

@@ -80,8 +80,8 @@ def test_a_thousand_starts_in_one_browser_leave_twelve_pending_logins(
     # One of the twelve newest still works, the thirteenth is refused, and so is the first.
     visitor.site.now = started
     for url, status, code in [
-        (urls[0], 400, "state_cookie_missing"),
-        (urls[-20], 400, "state_cookie_missing"),
+        (urls[0], 400, "state_superseded"),
+        (urls[-20], 400, "state_superseded"),
         (urls[-1], 303, ""),
     ]:
         response = visitor.get(provider.authorize(url))
@@ -90,10 +90,12 @@ def test_a_thousand_starts_in_one_browser_leave_twelve_pending_logins(
 
 
 def test_a_login_cannot_be_posted(visitor: Visitor, provider: MockProvider) -> None:
-    for path in ("/login", "/callback"):
-        for method in ("POST", "HEAD", "PUT"):
+    for path, methods in (("/login", ("POST", "HEAD", "PUT")), ("/callback", ("HEAD", "PUT"))):
+        for method in methods:
             response = visitor.send(method, path)
             assert (response.status, response.headers.get("allow")) == (405, "GET")
+    # A provider that answers with a form is no stranger to be turned away, but explained.
+    assert code_of(visitor.send("POST", "/callback")) == "state_posted"
     assert not visitor.cookies
     assert provider.received == []
 

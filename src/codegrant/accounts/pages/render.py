@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from codegrant.accounts.credentials import MIN_PASSWORD_LENGTH
 from codegrant.accounts.pages.advice import advice_for
-from codegrant.accounts.records import Account
+from codegrant.accounts.pages.words import moment_of
+from codegrant.accounts.records import Access, Account, Session
 from codegrant.errors import ConfigurationError, OAuthError
 from codegrant.http import Headers, Request, Response
 from codegrant.rules.scope import describe_scope
@@ -22,9 +24,10 @@ from codegrant.server.policy import Policy
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["PAGE_HEADERS", "Form", "Pages"]
+__all__ = ["PAGE_HEADERS", "AccountView", "Form", "Pages"]
 
 _OWN_TEMPLATES = Path(__file__).parent / "templates"
+_MOST_PLACES = 3
 
 # No form-action: Chromium applies it to every redirect after the form, and so to the way
 # back to the client. No Cross-Origin-Opener-Policy: it would cut a client that opened this
@@ -46,7 +49,7 @@ PAGE_HEADERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """What a page's one form sends back, whatever the person types.
+    """What a page's forms send back, whatever the person types.
 
     Attributes:
         transaction: the id of the authorization request; empty where there is none.
@@ -55,6 +58,34 @@ class Form:
 
     csrf: str
     transaction: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountView:
+    """What the account page shows.
+
+    Attributes:
+        sid: of the session of this very browser.
+        sessions: where the person is logged in.
+        access: what applications may do for the person.
+        more_sessions: whether there are more than are shown.
+        more_access: whether there are more than are shown.
+        now: epoch seconds.
+        notice: what has just been done; empty for nothing.
+        error: why the password was not changed; empty for no attempt.
+        retry_after: seconds until another attempt at it is taken.
+    """
+
+    account: Account
+    sid: str
+    sessions: Sequence[Session]
+    access: Sequence[Access]
+    more_sessions: bool = False
+    more_access: bool = False
+    now: int
+    notice: str = ""
+    error: str = ""
+    retry_after: int | None = None
 
 
 class Pages:
@@ -84,7 +115,7 @@ class Pages:
         self,
         form: Form,
         *,
-        client_name: str,
+        client_name: str = "",
         username: str = "",
         error: str = "",
         again: bool = False,
@@ -95,6 +126,7 @@ class Pages:
         """Return the page that asks for username and password.
 
         Args:
+            client_name: where it leads; empty for the account page.
             username: to start with: a hint of the client, or what was typed before.
             error: what was wrong with the attempt before; empty for the first.
             again: somebody is logged in already, and the client wants it done anew.
@@ -145,16 +177,32 @@ class Pages:
             csrf=form.csrf,
             client_name=client_name,
             person=person,
-            scopes=[{"token": token, "words": describe_scope(token)} for token in scope],
+            scopes=_scopes_shown(scope),
             redirect_host=_place_of(redirect_uri),
             resource=resource,
             remembered=remembered,
         )
 
-    def account(self, form: Form, account: Account | None) -> Response:
-        """Return the page that shows who is logged in, with a button to log out."""
+    def account(self, form: Form, view: AccountView) -> Response:
+        """Return the page of one's own account; 400, or 429 with a wait, when it shows an error."""
+        status = 200 if not view.error else 400 if view.retry_after is None else 429
+        here = [session for session in view.sessions if session.sid == view.sid]
+        others = [session for session in view.sessions if session.sid != view.sid]
         return self._render(
-            "account.html", action=f"{self._path}/logout", csrf=form.csrf, account=account
+            "account.html",
+            status,
+            retry_after=view.retry_after,
+            action=f"{self._path}/account",
+            logout=f"{self._path}/logout",
+            csrf=form.csrf,
+            account=view.account,
+            sessions=[_session_shown(session, view) for session in (*here, *others)],
+            applications=[_access_shown(access, view.now) for access in view.access],
+            more_sessions=view.more_sessions,
+            more_applications=view.more_access,
+            notice=view.notice,
+            error=view.error,
+            least_length=MIN_PASSWORD_LENGTH,
         )
 
     def logout(self, form: Form, account: Account | None) -> Response:
@@ -233,6 +281,35 @@ def _existing_folder(folder: Path) -> Path:
 
 def _first_file(folders: Sequence[Path], name: str) -> Path:
     return next(folder / name for folder in folders if (folder / name).is_file())
+
+
+def _scopes_shown(scope: Sequence[str]) -> list[dict[str, str]]:
+    """Return scope tokens as a template shows them."""
+    return [{"token": token, "words": describe_scope(token)} for token in scope]
+
+
+def _session_shown(session: Session, view: AccountView) -> dict[str, object]:
+    """Return a session as a template shows it."""
+    return {
+        "sid": session.sid,
+        "here": session.sid == view.sid,
+        "browser": session.browser,
+        "since": moment_of(session.created_at, view.now),
+        "seen": moment_of(session.seen_at, view.now),
+    }
+
+
+def _access_shown(access: Access, now: int) -> dict[str, object]:
+    """Return what an application may do as a template shows it."""
+    places = tuple(dict.fromkeys(map(_place_of, access.redirect_uris)))
+    return {
+        "client_id": access.client_id,
+        "name": access.client_name or access.client_id,
+        "places": places[:_MOST_PLACES],
+        "scopes": _scopes_shown(sorted(access.scope, key="openid".__ne__)),
+        "since": moment_of(access.created_at, now),
+        "granted": moment_of(access.granted_at, now),
+    }
 
 
 def _place_of(uri: str) -> str:

@@ -67,7 +67,8 @@ CREATE TABLE sessions (
     amr TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     seen_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    browser TEXT NOT NULL
 );
 CREATE INDEX sessions_of_subject ON sessions (subject);
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
@@ -75,10 +76,11 @@ CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 CREATE TABLE consents (
     subject TEXT NOT NULL,
     client_id TEXT NOT NULL,
+    audience TEXT NOT NULL,
     scope TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
-    PRIMARY KEY (subject, client_id)
+    PRIMARY KEY (subject, client_id, audience)
 ) WITHOUT ROWID;
 CREATE INDEX consents_of_client ON consents (client_id);
 
@@ -96,10 +98,13 @@ CREATE TABLE transactions (
     answer TEXT NOT NULL
 );
 CREATE INDEX transactions_unbound ON transactions (source, serial) WHERE browser_digest IS NULL;
+CREATE INDEX transactions_bound ON transactions (source, serial) WHERE browser_digest IS NOT NULL;
 CREATE INDEX transactions_by_expiry ON transactions (expires_at);
 
 -- keep_until: no code and no token of the grant lives longer. Codes and tokens are looked up
--- together with their grant, so one whose grant is gone is dead.
+-- together with their grant, so one whose grant is gone is dead. family: digest of what all of
+-- its refresh tokens share, by which an old one is known whose own row is gone; family_until:
+-- when the newest of them expires.
 CREATE TABLE grants (
     grant_id TEXT NOT NULL PRIMARY KEY CHECK (grant_id <> ''),
     client_id TEXT NOT NULL,
@@ -113,8 +118,11 @@ CREATE TABLE grants (
     cnf TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     revoked_at INTEGER,
-    keep_until INTEGER NOT NULL
+    keep_until INTEGER NOT NULL,
+    family BLOB CHECK (length(family) = 32),
+    family_until INTEGER
 );
+CREATE UNIQUE INDEX grants_of_family ON grants (family) WHERE family IS NOT NULL;
 CREATE INDEX grants_of_subject ON grants (subject);
 CREATE INDEX grants_by_end ON grants (keep_until);
 
@@ -131,6 +139,7 @@ CREATE TABLE codes (
     expires_at INTEGER NOT NULL,
     claims TEXT NOT NULL,
     auth_time_requested INTEGER NOT NULL CHECK (auth_time_requested IN (0, 1)),
+    offline INTEGER NOT NULL CHECK (offline IN (0, 1)),
     cnf TEXT NOT NULL,
     failures INTEGER NOT NULL DEFAULT 0,
     consumed_at INTEGER
@@ -155,7 +164,6 @@ CREATE TABLE refresh_tokens (
     digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
     grant_id TEXT NOT NULL,
     client_id TEXT NOT NULL,
-    scope TEXT NOT NULL,
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     ends_at INTEGER NOT NULL,

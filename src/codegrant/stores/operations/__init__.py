@@ -16,6 +16,7 @@ from codegrant.errors import UsageError
 from codegrant.flow import Effect, Flow
 from codegrant.server import administration as admin
 from codegrant.server import effects as server
+from codegrant.server import refresh_effects as refresh
 from codegrant.stores.operations import (
     clients,
     failures,
@@ -23,7 +24,9 @@ from codegrant.stores.operations import (
     keys,
     logins,
     people,
+    refresh_tokens,
     settings,
+    standing,
     transactions,
 )
 
@@ -50,6 +53,7 @@ def _writes(run: _Run) -> Operation:
 
 OPERATIONS: Mapping[type[Effect[Any]], Operation] = {
     server.FindClient: _reads(clients.find_client),
+    server.FindCaller: _reads(clients.find_caller),
     server.FindResource: _reads(clients.find_resource),
     server.FindResourceScopes: _reads(clients.find_resource_scopes),
     server.SaveTransaction: _writes(transactions.save_transaction),
@@ -64,8 +68,12 @@ OPERATIONS: Mapping[type[Effect[Any]], Operation] = {
     server.RevokeGrant: _writes(grants.revoke_grant),
     server.SaveAccessToken: _writes(grants.save_access_token),
     server.FindAccessToken: _reads(grants.find_access_token),
+    server.DeleteAccessToken: _writes(grants.delete_access_token),
+    refresh.RotateRefreshToken: _writes(refresh_tokens.rotate_refresh_token),
+    refresh.FindRefreshToken: _reads(refresh_tokens.find_refresh_token),
+    refresh.FindFamily: _reads(refresh_tokens.find_family),
     server.DenyToken: _writes(grants.deny_token),
-    server.FindDenied: _reads(grants.find_denied),
+    server.FindStanding: _reads(standing.find_standing),
     server.LoadKeys: _reads(keys.load_keys),
     server.AddKey: _writes(keys.add_key),
     server.CountFailures: _reads(failures.count_failures),
@@ -76,7 +84,6 @@ OPERATIONS: Mapping[type[Effect[Any]], Operation] = {
     admin.ReplaceClientSecret: _writes(clients.replace_client_secret),
     admin.RemoveClient: _writes(clients.remove_client),
     admin.AddResource: _writes(clients.add_resource),
-    admin.FindResourceById: _reads(clients.find_resource_by_id),
     admin.ListResources: _reads(clients.list_resources),
     admin.UpdateResource: _writes(clients.update_resource),
     admin.ReplaceResourceSecret: _writes(clients.replace_resource_secret),
@@ -88,13 +95,19 @@ OPERATIONS: Mapping[type[Effect[Any]], Operation] = {
     accounts.AddAccount: _writes(people.add_account),
     accounts.UpdateAccount: _writes(people.update_account),
     accounts.ReplacePassword: _writes(people.replace_password),
+    accounts.ChangePassword: _writes(people.change_password),
     accounts.SaveSession: _writes(people.save_session),
     accounts.FindSession: _reads(people.find_session),
     accounts.TouchSession: _writes(people.touch_session),
     accounts.EndSession: _writes(people.end_session),
     accounts.EndSessionsOf: _writes(people.end_sessions_of),
+    accounts.ListSessions: _reads(people.list_sessions),
+    accounts.EndSessionOf: _writes(people.end_session_of),
+    accounts.EndOtherSessions: _writes(people.end_other_sessions),
     accounts.FindConsent: _reads(people.find_consent),
     accounts.SaveConsent: _writes(people.save_consent),
+    accounts.ListAccess: _reads(people.list_access),
+    accounts.WithdrawAccess: _writes(people.withdraw_access),
     client.ClaimCallback: _writes(logins.claim_callback),
     client.FinishCallback: _writes(logins.finish_callback),
     client.SaveSession: _writes(logins.save_session),

@@ -4,18 +4,45 @@ from __future__ import annotations
 
 from codegrant.flow import Flow
 from codegrant.server import administration as admin
-from codegrant.server.effects import FindClient, FindResource, FindResourceScopes
+from codegrant.server.effects import (
+    FindCaller,
+    FindClient,
+    FindResource,
+    FindResourceScopes,
+    FoundCaller,
+)
 from codegrant.server.records import ClientRecord, ResourceRecord
+from codegrant.stores.operations.failures import COUNT_COLUMNS, failure_count
 from codegrant.stores.statements import execute, load_statements, matched
 from codegrant.stores.translation import CLIENT, RESOURCE
 
 _CLIENTS = load_statements("clients")
 _RESOURCES = load_statements("resources")
 
+_CLIENT_COLUMNS = len(CLIENT.columns)
+
 
 def find_client(effect: FindClient) -> Flow[ClientRecord | None]:
     """Return the client with this id."""
     return CLIENT.find(_CLIENTS["find_client"], client_id=effect.client_id)
+
+
+def find_caller(effect: FindCaller) -> Flow[FoundCaller]:
+    """Return the client or the resource server with this id, and count the failures."""
+    count = effect.count
+    (row,) = yield from execute(
+        _CLIENTS["find_caller"],
+        caller_id=effect.caller_id,
+        kind=count.kind,
+        account=count.account,
+        source=count.source,
+        since=count.since,
+    )
+    failures, columns = failure_count(row[:COUNT_COLUMNS]), row[COUNT_COLUMNS:]
+    client, resource = columns[:_CLIENT_COLUMNS], columns[_CLIENT_COLUMNS:]
+    if client[0] is not None:
+        return FoundCaller(CLIENT.record(client), failures)
+    return FoundCaller(None if resource[0] is None else RESOURCE.record(resource), failures)
 
 
 def list_clients(_effect: admin.ListClients) -> Flow[tuple[ClientRecord, ...]]:
@@ -57,11 +84,6 @@ def remove_client(effect: admin.RemoveClient) -> Flow[bool]:
 def find_resource(effect: FindResource) -> Flow[ResourceRecord | None]:
     """Return the resource server with this audience."""
     return RESOURCE.find(_RESOURCES["find_resource"], audience=effect.audience)
-
-
-def find_resource_by_id(effect: admin.FindResourceById) -> Flow[ResourceRecord | None]:
-    """Return the resource server with this id."""
-    return RESOURCE.find(_RESOURCES["find_resource_by_id"], resource_id=effect.resource_id)
 
 
 def find_resource_scopes(effect: FindResourceScopes) -> Flow[frozenset[str]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from codegrant.flow import Flow
 from codegrant.server.effects import CountFailures, FailureCount, SaveFailure
-from codegrant.stores.statements import execute, load_statements
+from codegrant.stores.statements import Row, execute, load_statements
 
 _SQL = load_statements("failures")
 _FORGET_AT_ONCE = 20
+COUNT_COLUMNS = 4
 
 
 def save_failure(effect: SaveFailure) -> Flow[None]:
@@ -33,5 +34,9 @@ def count_failures(effect: CountFailures) -> Flow[FailureCount]:
         source=effect.source,
         since=effect.since,
     )
-    # MIN over nothing is NULL.
-    return FailureCount(*(value if isinstance(value, int) else 0 for value in found[0]))
+    return failure_count(found[0])
+
+
+def failure_count(columns: Row) -> FailureCount:
+    """Return what the columns of `count_failures` say; MIN over nothing is NULL."""
+    return FailureCount(*[value if isinstance(value, int) else 0 for value in columns])

@@ -8,9 +8,9 @@ from codegrant.server.effects import (
     CodeRedeemed,
     CodeRefused,
     CodeReplayed,
+    DeleteAccessToken,
     DenyToken,
     FindAccessToken,
-    FindDenied,
     FindGrant,
     RedeemCode,
     Redemption,
@@ -18,10 +18,15 @@ from codegrant.server.effects import (
     SaveAccessToken,
     SaveCode,
 )
-from codegrant.server.records import AccessTokenRecord, CodeRecord, GrantRecord
+from codegrant.server.records import (
+    AccessTokenRecord,
+    CodeRecord,
+    GrantRecord,
+    RefreshTokenRecord,
+)
 from codegrant.stores.operations.transactions import end_transaction
 from codegrant.stores.statements import execute, load_statements, matched
-from codegrant.stores.translation import ACCESS_TOKEN, CODE, GRANT
+from codegrant.stores.translation import ACCESS_TOKEN, CODE, GRANT, REFRESH_TOKEN
 
 _SQL = load_statements("grants")
 
@@ -73,7 +78,31 @@ def redeem_code(effect: RedeemCode) -> Flow[Redemption]:
         return CodeRefused("revoked")
     if not (yield from matched(_SQL["consume_code"], digest=effect.digest, now=effect.now)):
         return (yield from _replay(grant, effect.now))
+    new = effect.refresh_token
+    if new is not None and code.offline:
+        token = RefreshTokenRecord(
+            digest=new.digest,
+            grant_id=grant.grant_id,
+            client_id=code.client_id,
+            created_at=effect.now,
+            expires_at=min(new.idle_until, new.ends_at),
+            ends_at=new.ends_at,
+            cnf=code.cnf,
+        )
+        yield from execute(_SQL["begin_family"], family=new.family, grant_id=grant.grant_id)
+        yield from save_refresh_token(token)
     return CodeRedeemed(code, grant)
+
+
+def save_refresh_token(token: RefreshTokenRecord) -> Flow[None]:
+    """Insert a refresh token; its grant stays as long as it and its last access token."""
+    yield from execute(_SQL["save_refresh_token"], **REFRESH_TOKEN.parameters(token))
+    yield from execute(
+        _SQL["keep_family"],
+        grant_id=token.grant_id,
+        expires_at=token.expires_at,
+        keep_until=token.expires_at + LONGEST_ACCESS_TOKEN,
+    )
 
 
 def _judge_binding(code: CodeRecord, effect: RedeemCode) -> CodeRefused | None:
@@ -94,7 +123,7 @@ def _judge_binding(code: CodeRecord, effect: RedeemCode) -> CodeRefused | None:
 
 def _replay(grant: GrantRecord, now: int) -> Flow[Redemption]:
     """Revoke the grant of a code that comes a second time."""
-    revoked = yield from _revoke(grant.grant_id, now)
+    revoked = yield from revoke(grant.grant_id, now)
     return CodeRefused("revoked") if revoked is None else CodeReplayed(revoked)
 
 
@@ -105,16 +134,16 @@ def find_grant(effect: FindGrant) -> Flow[GrantRecord | None]:
 
 def revoke_grant(effect: RevokeGrant) -> Flow[bool]:
     """Revoke a grant that is alive."""
-    return (yield from _revoke(effect.grant_id, effect.now)) is not None
+    return (yield from revoke(effect.grant_id, effect.now)) is not None
 
 
-def _revoke(grant_id: str, now: int) -> Flow[GrantRecord | None]:
+def revoke(grant_id: str, now: int) -> Flow[GrantRecord | None]:
     """Revoke a grant and return it as it is then; None when it was not alive."""
     return GRANT.find(_SQL["revoke_grant"], grant_id=grant_id, now=now)
 
 
 def save_access_token(effect: SaveAccessToken) -> Flow[bool]:
-    """Insert an opaque access token while its grant is alive."""
+    """Insert an opaque access token while its grant, if it has one, is alive."""
     token = effect.token
     if not (yield from matched(_SQL["save_access_token"], **ACCESS_TOKEN.parameters(token))):
         return False
@@ -128,11 +157,11 @@ def find_access_token(effect: FindAccessToken) -> Flow[AccessTokenRecord | None]
     return ACCESS_TOKEN.find(_SQL["find_access_token"], digest=effect.digest, now=effect.now)
 
 
+def delete_access_token(effect: DeleteAccessToken) -> Flow[bool]:
+    """Delete an opaque access token."""
+    return matched(_SQL["delete_access_token"], digest=effect.digest)
+
+
 def deny_token(effect: DenyToken) -> Flow[None]:
     """Put the id of a JWT access token on the deny list."""
     yield from execute(_SQL["deny_token"], jti=effect.jti, expires_at=effect.expires_at)
-
-
-def find_denied(effect: FindDenied) -> Flow[bool]:
-    """Return whether the id of a JWT access token is on the deny list."""
-    return matched(_SQL["find_denied"], jti=effect.jti)

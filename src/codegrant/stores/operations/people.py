@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codegrant.accounts import effects as accounts
-from codegrant.accounts.records import Account, Session
+from codegrant.accounts.records import Access, Account, Session
 from codegrant.flow import Flow
 from codegrant.stores.statements import execute, load_statements, matched
-from codegrant.stores.translation import ACCOUNT, SESSION, names_of, text_of
+from codegrant.stores.translation import ACCESS, ACCOUNT, SESSION, names_of, text_of
 
 _SQL = load_statements("accounts")
 
@@ -55,6 +57,23 @@ def replace_password(effect: accounts.ReplacePassword) -> Flow[bool]:
     return True
 
 
+def change_password(effect: accounts.ChangePassword) -> Flow[bool]:
+    """Replace a password in a browser that holds a session; only that browser goes on, anew."""
+    subject = effect.session.subject
+    changed = yield from matched(
+        _SQL["change_password"],
+        subject=subject,
+        verified_hash=effect.verified_hash,
+        password_hash=effect.password_hash,
+        replaces=effect.replaces,
+        now=effect.now,
+    )
+    if not changed:
+        return False
+    yield from _end_everything(subject, effect.now)
+    return (yield from _save_session(effect.session, effect.password_hash))
+
+
 def _end_everything(subject: str, now: int) -> Flow[None]:
     """Let nothing that a person was given so far come back to life."""
     yield from execute(_SQL["end_sessions_of"], subject=subject)
@@ -63,16 +82,16 @@ def _end_everything(subject: str, now: int) -> Flow[None]:
 
 def save_session(effect: accounts.SaveSession) -> Flow[bool]:
     """Insert a session of an enabled person whose password still stands; end the one before."""
-    saved = yield from matched(
-        _SQL["save_session"],
-        **SESSION.parameters(effect.session),
-        verified_hash=effect.verified_hash,
-    )
-    if not saved:
+    if not (yield from _save_session(effect.session, effect.verified_hash)):
         return False
     if effect.replaces is not None:
         yield from execute(_SQL["end_session"], digest=effect.replaces)
     return True
+
+
+def _save_session(session: Session, verified_hash: str) -> Flow[bool]:
+    """Insert a session while the password hash of its person is the verified one."""
+    return matched(_SQL["save_session"], **SESSION.parameters(session), verified_hash=verified_hash)
 
 
 def find_session(effect: accounts.FindSession) -> Flow[Session | None]:
@@ -100,24 +119,69 @@ def end_sessions_of(effect: accounts.EndSessionsOf) -> Flow[int]:
     return len((yield from execute(_SQL["end_sessions_of"], subject=effect.subject)))
 
 
-def find_consent(effect: accounts.FindConsent) -> Flow[frozenset[str] | None]:
-    """Return the scope that a person agreed to for a client."""
-    return _consent(effect.subject, effect.client_id)
-
-
-def save_consent(effect: accounts.SaveConsent) -> Flow[None]:
-    """Add a scope to what a person agreed to for a client."""
-    before = yield from _consent(effect.subject, effect.client_id)
-    yield from execute(
-        _SQL["save_consent"],
+def list_sessions(effect: accounts.ListSessions) -> Flow[tuple[Session, ...]]:
+    """Return the sessions of a person that hold."""
+    return SESSION.find_all(
+        _SQL["list_sessions"],
         subject=effect.subject,
-        client_id=effect.client_id,
-        scope=text_of(sorted(effect.scope | (before or frozenset()))),
         now=effect.now,
+        idle_since=effect.idle_since,
+        limit=effect.limit,
     )
 
 
-def _consent(subject: str, client_id: str) -> Flow[frozenset[str] | None]:
-    """Return the remembered scope, or None."""
-    found = yield from execute(_SQL["find_consent"], subject=subject, client_id=client_id)
+def end_session_of(effect: accounts.EndSessionOf) -> Flow[bool]:
+    """Delete a session that is this person's."""
+    return matched(_SQL["end_session_of"], subject=effect.subject, sid=effect.sid)
+
+
+def end_other_sessions(effect: accounts.EndOtherSessions) -> Flow[tuple[str, ...]]:
+    """Delete every session of a person but one."""
+    ended = yield from execute(_SQL["end_other_sessions"], subject=effect.subject, keep=effect.keep)
+    return tuple(str(sid) for (sid,) in ended)
+
+
+def list_access(effect: accounts.ListAccess) -> Flow[tuple[Access, ...]]:
+    """Return what each client may do for a person; the rows of one client follow each other."""
+    rows = yield from ACCESS.find_all(
+        _SQL["list_access"], subject=effect.subject, now=effect.now, limit=effect.limit
+    )
+    by_client: dict[str, Access] = {}
+    for row in rows:
+        one = by_client.setdefault(row.client_id, row)
+        scope = tuple(dict.fromkeys((*one.scope, *row.scope)))
+        by_client[row.client_id] = replace(one, scope=scope)
+    return tuple(by_client.values())
+
+
+def withdraw_access(effect: accounts.WithdrawAccess) -> Flow[bool]:
+    """Revoke a client's grants and forget what its person agreed to."""
+    whose = {"subject": effect.subject, "client_id": effect.client_id}
+    revoked = yield from matched(_SQL["revoke_grants_to_client"], **whose, now=effect.now)
+    forgotten = yield from matched(_SQL["forget_consents"], **whose)
+    return revoked or forgotten
+
+
+def find_consent(effect: accounts.FindConsent) -> Flow[frozenset[str] | None]:
+    """Return the scope that a person agreed to for a client and an audience."""
+    found = yield from execute(
+        _SQL["find_consent"],
+        subject=effect.subject,
+        client_id=effect.client_id,
+        audience=effect.audience,
+    )
     return frozenset(names_of(found[0][0])) if found else None
+
+
+def save_consent(effect: accounts.SaveConsent) -> Flow[None]:
+    """Add a scope to what a person agreed to for a client and an audience, if a grant lives."""
+    subject, client_id, audience = effect.subject, effect.client_id, effect.audience
+    before = yield from find_consent(accounts.FindConsent(subject, client_id, audience))
+    yield from execute(
+        _SQL["save_consent"],
+        subject=subject,
+        client_id=client_id,
+        audience=audience,
+        scope=text_of(sorted(effect.scope | (before or frozenset()))),
+        now=effect.now,
+    )

@@ -15,6 +15,7 @@ from codegrant.server.effects import (
     SaveFailure,
     SaveTransaction,
 )
+from codegrant.server.refresh_effects import RotateRefreshToken
 from codegrant.stores.statements import execute, load_statements
 
 __all__ = ["prune", "time_of"]
@@ -26,7 +27,7 @@ _SQL = load_statements("pruning")
 _REST = 60
 
 
-def prune(now: int, limit: int = 50) -> Flow[bool]:
+def prune(now: int, limit: int) -> Flow[bool]:
     """Delete at most `limit` expired rows of each table; True when some may be left."""
     left = False
     for statement in _SQL.values():
@@ -37,7 +38,13 @@ def prune(now: int, limit: int = 50) -> Flow[bool]:
 def time_of(effect: object) -> int:
     """Return the time that an effect of everyday traffic brings, or 0."""
     match effect:
-        case RedeemCode() | BindTransaction() | ClaimCallback() | SaveSession():
+        case (
+            RedeemCode()
+            | RotateRefreshToken()
+            | BindTransaction()
+            | ClaimCallback()
+            | SaveSession()
+        ):
             return effect.now
         case SaveTransaction(transaction):
             return transaction.created_at

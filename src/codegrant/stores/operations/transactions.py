@@ -35,13 +35,23 @@ def find_transaction(effect: FindTransaction) -> Flow[Transaction | None]:
 
 
 def bind_transaction(effect: BindTransaction) -> Flow[bool]:
-    """Bind an unbound transaction to a browser."""
-    return matched(
+    """Bind an unbound transaction to a browser; the oldest bound ones of its source make room."""
+    bound = yield from execute(
         _SQL["bind_transaction"],
         digest=effect.digest,
         browser_digest=effect.browser_digest,
         now=effect.now,
     )
+    if not bound:
+        return False
+    serial, source = bound[0]
+    yield from execute(
+        _SQL["drop_oldest_bound_transactions"],
+        serial=serial,
+        source=source,
+        others=effect.limit - 1,
+    )
+    return True
 
 
 def record_login(effect: RecordLogin) -> Flow[bool]:

@@ -8,6 +8,29 @@ SELECT
 FROM clients
 WHERE client_id = :client_id;
 
+-- One row, whoever it is: the count of `count_failures`, a client, a resource server.
+-- name: find_caller
+SELECT
+    counted.of_pair, counted.of_source, counted.oldest_of_pair, counted.oldest_of_source,
+    clients.client_id, clients.client_name, clients.secret_digest,
+    clients.token_endpoint_auth_method, clients.application_type, clients.redirect_uris,
+    clients.grant_types, clients.scope, clients.default_scope, clients.audiences,
+    clients.id_token_signed_response_alg, clients.require_pkce, clients.skip_consent,
+    clients.jwks, clients.metadata, clients.enabled, clients.created_at, clients.updated_at,
+    resources.audience, resources.resource_id, resources.secret_digest, resources.scope,
+    resources.access_format, resources.created_at, resources.updated_at
+FROM (
+    SELECT
+        COUNT(*) FILTER (WHERE account = :account) AS of_pair,
+        COUNT(*) AS of_source,
+        MIN(at) FILTER (WHERE account = :account) AS oldest_of_pair,
+        MIN(at) AS oldest_of_source
+    FROM failures
+    WHERE kind = :kind AND source = :source AND at > :since
+) AS counted
+LEFT JOIN clients ON clients.client_id = :caller_id
+LEFT JOIN resources ON resources.resource_id = :caller_id;
+
 -- name: list_clients
 SELECT
     client_id, client_name, secret_digest, token_endpoint_auth_method, application_type,

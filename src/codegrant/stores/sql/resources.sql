@@ -5,11 +5,6 @@ SELECT audience, resource_id, secret_digest, scope, access_format, created_at, u
 FROM resources
 WHERE audience = :audience;
 
--- name: find_resource_by_id
-SELECT audience, resource_id, secret_digest, scope, access_format, created_at, updated_at
-FROM resources
-WHERE resource_id = :resource_id;
-
 -- name: list_resources
 SELECT audience, resource_id, secret_digest, scope, access_format, created_at, updated_at
 FROM resources

@@ -28,7 +28,17 @@ WHERE digest = :digest AND expires_at > :now AND answer = '';
 UPDATE transactions
 SET browser_digest = :browser_digest
 WHERE digest = :digest AND browser_digest IS NULL AND expires_at > :now
-RETURNING serial;
+RETURNING serial, source;
+
+-- Of the bound ones of a source, those beyond the newest :others; never the one bound just now.
+-- name: drop_oldest_bound_transactions
+DELETE FROM transactions
+WHERE serial IN (
+    SELECT serial FROM transactions
+    WHERE source = :source AND browser_digest IS NOT NULL AND serial <> :serial
+    ORDER BY serial DESC
+    LIMIT 1000 OFFSET :others
+);
 
 -- name: record_login
 UPDATE transactions

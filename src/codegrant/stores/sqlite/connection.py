@@ -30,6 +30,13 @@ Synchronous: TypeAlias = Literal["FULL", "NORMAL"]
 
 _WAL_LIMIT = 64 * 1024 * 1024
 _STATEMENTS = 256
+# A quota, for one: SQLite knows only a full disk by name.
+_FAILED_WRITES = {
+    sqlite3.SQLITE_IOERR_WRITE,
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_TRUNCATE,
+    sqlite3.SQLITE_IOERR_SHMSIZE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +180,8 @@ def _fault(location: Location, error: BaseException) -> StoreError:
             return _cannot_open(location.path)
         case sqlite3.SQLITE_IOERR if location.path is not None and location.path.is_dir():
             return _cannot_open(location.path)
+        case sqlite3.SQLITE_IOERR if error.sqlite_errorcode in _FAILED_WRITES:
+            return faults.write_failed(place)
         case _:
             return faults.failed(place, getattr(error, "sqlite_errorname", type(error).__name__))
 

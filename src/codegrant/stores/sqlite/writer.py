@@ -1,8 +1,9 @@
 """The one thread that writes, and its group commit. Layer: stores.
 
-Whatever waits when the thread turns to its queue goes into one transaction, each operation
-in a savepoint of its own, and nobody hears of success before the COMMIT is durable. So the
-cost of a durable commit is shared by all who came in the meantime.
+Whatever waits when the thread turns to its queue goes into one transaction, and nobody hears
+of success before the COMMIT is durable. So the cost of a durable commit is shared by all who
+came in the meantime. When an operation fails, which is rare, the transaction is rolled back
+and begun anew with a savepoint for each operation: a failure takes nobody along.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sqlite3
 from _thread import allocate_lock
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 from typing import Any
@@ -30,6 +32,7 @@ __all__ = ["Writer"]
 MOST_IN_BATCH = 256
 MOST_WAITING = 10_000
 PRUNE_INTERVAL = 10
+FEWEST_PRUNED = 50
 
 _log = logging.getLogger("codegrant.stores")
 
@@ -87,6 +90,8 @@ class Writer:
         self._begin = "BEGIN" if location.readonly else "BEGIN IMMEDIATE"
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._lock = Lock()
+        # What the tasks of a loop ask for in its present turn.
+        self._arriving: dict[asyncio.AbstractEventLoop, list[_TaskJob]] = {}
         self._thread: Thread | None = None
         self._connection: sqlite3.Connection | None = None
         self._closed = False
@@ -105,18 +110,38 @@ class Writer:
         Whoever is cancelled meanwhile does not stop it: what was asked for happens.
         """
         job = _TaskJob(operation, effect)
-        self._submit(job)
+        with self._lock:
+            together = self._arriving.setdefault(job.loop, [])
+            together.append(job)
+        if len(together) == 1:
+            job.loop.call_soon(self._hand_over, job.loop)
         await job.done
         return job.outcome()
 
     def close(self) -> None:
         """Let the thread finish what waits, then close its connection."""
+        for loop in tuple(self._arriving):
+            self._hand_over(loop)
         with self._lock:
             self._closed = True
             self._queue.put(None)
             thread = self._thread
         if thread is not None:
             thread.join()
+
+    def _hand_over(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Submit what the tasks of a loop asked for in one turn of it.
+
+        The thread wakes once for all of them, and they share a commit.
+        """
+        with self._lock:
+            together = self._arriving.pop(loop, [])
+        for job in together:
+            try:
+                self._submit(job)
+            except StoreError as error:
+                job.error = error
+                _tell([job])
 
     def _submit(self, job: _Job) -> None:
         with self._lock:
@@ -181,8 +206,12 @@ class Writer:
     def _write(self, connection: sqlite3.Connection, batch: list[_Job]) -> None:
         """Perform a batch in the open transaction and commit it: all of it, or none."""
         try:
-            for job in batch:
-                job.value, job.error = self._perform(connection, job.operation.run, job.effect)
+            if not _perform_all(connection, batch):
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                connection.execute(self._begin)
+                for job in batch:
+                    job.value, job.error = self._perform(connection, job.operation.run, job.effect)
             self._prune(connection, batch)
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - told to all who wait
@@ -212,7 +241,9 @@ class Writer:
         now = max(time_of(job.effect) for job in batch)
         if now < self._prune_at:
             return
-        more, failure = self._perform(connection, prune, now)
+        # A busy store must not make rows faster than they go.
+        limit = max(FEWEST_PRUNED, 2 * len(batch))
+        more, failure = self._perform(connection, partial(prune, limit=limit), now)
         if failure is not None:
             _log.warning("expired rows could not be deleted: %s", failure)
         self._prune_at = now if more else now + PRUNE_INTERVAL
@@ -234,6 +265,19 @@ class Writer:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+
+def _perform_all(connection: sqlite3.Connection, batch: list[_Job]) -> bool:
+    """Perform a batch without savepoints; False when one failed, and none of it may stay.
+
+    An operation has no effect but its statements, so it can be performed once more.
+    """
+    try:
+        for job in batch:
+            job.value = drive(connection, job.operation.run(job.effect))
+    except Exception:  # noqa: BLE001 - what failed is found out, and told, the second time
+        return False
+    return True
 
 
 def _tell(batch: list[_Job]) -> None:

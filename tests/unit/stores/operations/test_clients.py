@@ -9,7 +9,6 @@ from codegrant.secret import digest_of
 from codegrant.server.administration import (
     AddClient,
     AddResource,
-    FindResourceById,
     ListClients,
     ListResources,
     RemoveClient,
@@ -21,13 +20,19 @@ from codegrant.server.administration import (
 )
 from codegrant.server.effects import (
     CodeRefused,
+    CountFailures,
+    FailureCount,
+    FailureKind,
     FindAccessToken,
+    FindCaller,
     FindClient,
     FindGrant,
     FindResource,
     FindResourceScopes,
     FindTransaction,
+    FoundCaller,
     SaveAccessToken,
+    SaveFailure,
     SaveTransaction,
 )
 from codegrant.server.records import ClientRecord
@@ -109,9 +114,10 @@ def test_a_removed_client_leaves_nothing_to_its_successor(store: SqliteStore) ->
     waiting = transaction()
     for name in ("web", "other"):
         store.perform(AddClient(client(name)))
-        store.perform(SaveConsent("alice", name, frozenset({"openid"}), NOW))
     store.perform(gone.save())
     store.perform(stays.save())
+    for name in ("web", "other"):
+        store.perform(SaveConsent("alice", name, AUDIENCE, frozenset({"openid"}), NOW))
     store.perform(SaveAccessToken(token))
     store.perform(SaveTransaction(waiting))
 
@@ -123,22 +129,60 @@ def test_a_removed_client_leaves_nothing_to_its_successor(store: SqliteStore) ->
     assert store.perform(gone.redeem()) == CodeRefused("unknown")
     assert store.perform(FindAccessToken(token.digest, NOW)) is None
     assert store.perform(FindTransaction(waiting.digest, NOW)) is None
-    assert store.perform(FindConsent("alice", "web")) is None
+    assert store.perform(FindConsent("alice", "web", AUDIENCE)) is None
     assert store.perform(FindGrant(stays.grant.grant_id)) == stays.grant
-    assert store.perform(FindConsent("alice", "other")) == frozenset({"openid"})
+    assert store.perform(FindConsent("alice", "other", AUDIENCE)) == frozenset({"openid"})
 
 
 def test_a_resource_server_comes_back_whole(store: SqliteStore) -> None:
     assert store.perform(AddResource(resource()))
     assert store.perform(FindResource(AUDIENCE)) == resource()
-    assert store.perform(FindResourceById("api")) == resource()
+    assert find_caller(store, "api").known == resource()
     assert store.perform(FindResource(AUDIENCE.rstrip("/"))) is None
-    assert store.perform(FindResourceById("API")) is None
+    assert find_caller(store, "API").known is None
     assert not store.perform(AddResource(resource(resource_id="another")))
     assert not store.perform(AddResource(resource("https://other.example/")))
     assert store.perform(AddResource(resource("https://a.example/", "another")))
     listed = [record.audience for record in store.perform(ListResources())]
     assert listed == ["https://a.example/", AUDIENCE]
+
+
+def find_caller(store: SqliteStore, caller_id: str, account: bytes = bytes(32)) -> FoundCaller:
+    count = CountFailures("client_authentication", account, "192.0.2.1", NOW - 300)
+    return store.perform(FindCaller(caller_id, count))
+
+
+def test_a_caller_is_a_client_or_a_resource_server_or_nobody(store: SqliteStore) -> None:
+    nothing = FailureCount(0, 0, 0, 0)
+    assert find_caller(store, "web") == FoundCaller(None, nothing)
+    store.perform(AddClient(client()))
+    off = replace(client("off"), enabled=False)
+    store.perform(AddClient(off))
+    store.perform(AddResource(resource()))
+    assert find_caller(store, "web") == FoundCaller(client(), nothing)
+    assert find_caller(store, "off") == FoundCaller(off, nothing)
+    assert find_caller(store, "api") == FoundCaller(resource(), nothing)
+    for unknown in ("WEB", "web ", "", AUDIENCE):
+        assert find_caller(store, unknown) == FoundCaller(None, nothing)
+
+
+def test_a_caller_comes_with_its_failures(store: SqliteStore) -> None:
+    store.perform(AddClient(client()))
+    account, other = b"a" * 32, b"b" * 32
+    saved: tuple[tuple[bytes, FailureKind, str, int], ...] = (
+        (account, "client_authentication", "192.0.2.1", NOW - 20),
+        (account, "client_authentication", "192.0.2.1", NOW - 10),
+        (other, "client_authentication", "192.0.2.1", NOW - 30),
+        (account, "client_authentication", "192.0.2.1", NOW - 300),
+        (account, "client_authentication", "192.0.2.2", NOW),
+        (account, "login", "192.0.2.1", NOW),
+    )
+    for whose, kind, source, at in saved:
+        store.perform(SaveFailure(kind, whose, source, at, 0))
+    count = FailureCount(2, 3, NOW - 20, NOW - 30)
+    assert find_caller(store, "web", account) == FoundCaller(client(), count)
+    assert find_caller(store, "nobody", account) == FoundCaller(None, count)
+    assert find_caller(store, "web", b"c" * 32).failures == FailureCount(0, 3, 0, NOW - 30)
 
 
 def test_scopes_are_found_while_a_resource_lists_them(store: SqliteStore) -> None:

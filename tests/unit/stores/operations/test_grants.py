@@ -23,9 +23,7 @@ from codegrant.server.effects import (
     CodeRedeemed,
     CodeRefused,
     CodeReplayed,
-    DenyToken,
     FindAccessToken,
-    FindDenied,
     FindGrant,
     FindTransaction,
     RevokeGrant,
@@ -269,14 +267,6 @@ def test_no_token_is_saved_on_a_dead_or_unknown_grant(store: SqliteStore) -> Non
     store.perform(one.save())
     store.perform(RevokeGrant(one.grant.grant_id, NOW))
     assert not store.perform(SaveAccessToken(access_token(one.grant)))
-
-
-def test_a_denied_token_stays_denied(store: SqliteStore) -> None:
-    assert not store.perform(FindDenied("jti-1"))
-    store.perform(DenyToken("jti-1", NOW + 300))
-    store.perform(DenyToken("jti-1", NOW + 100))
-    assert store.perform(FindDenied("jti-1"))
-    assert not store.perform(FindDenied("jti-2"))
 
 
 @pytest.mark.requirement("CO-SEC-04")

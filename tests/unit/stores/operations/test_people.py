@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -9,23 +10,49 @@ import pytest
 
 from codegrant.accounts.effects import (
     AddAccount,
+    ChangePassword,
+    EndOtherSessions,
     EndSession,
+    EndSessionOf,
     EndSessionsOf,
     FindAccount,
     FindAccountBySubject,
     FindConsent,
     FindSession,
+    ListAccess,
     ListAccounts,
+    ListSessions,
     ReplacePassword,
     SaveConsent,
     SaveSession,
     TouchSession,
     UpdateAccount,
+    WithdrawAccess,
 )
 from codegrant.accounts.records import Session
-from codegrant.server.effects import CodeRedeemed, CodeRefused, FindGrant
+from codegrant.flow import Effect
+from codegrant.server.administration import AddClient, RemoveClient
+from codegrant.server.effects import (
+    CodeRedeemed,
+    CodeRefused,
+    FindAccessToken,
+    FindGrant,
+    RevokeGrant,
+    SaveAccessToken,
+)
+from codegrant.server.records import GrantRecord
+from codegrant.stores.operations.grants import LONGEST_ACCESS_TOKEN
 from codegrant.stores.sqlite import SqliteStore
-from tests.unit.stores.examples import NOW, account, issued, session
+from tests.unit.stores.examples import (
+    AUDIENCE,
+    NOW,
+    Issued,
+    access_token,
+    account,
+    client,
+    issued,
+    session,
+)
 
 HASH = account().password_hash
 
@@ -188,12 +215,279 @@ def test_a_new_password_ends_sessions_and_grants(store: SqliteStore) -> None:
     assert isinstance(store.perform(his.redeem()), CodeRedeemed)
 
 
+def grant_to(store: SqliteStore, client_id: str, subject: str = "alice", **changes: Any) -> Issued:
+    """Store a grant of somebody whose account is elsewhere."""
+    made = issued(client_id=client_id, subject=subject)
+    made = Issued(replace(made.grant, **changes), made.code)
+    store.perform(made.save())
+    return made
+
+
+def agree(
+    store: SqliteStore,
+    subject: str,
+    client_id: str,
+    *scope: str,
+    audience: str = AUDIENCE,
+    now: int = NOW,
+) -> None:
+    """Remember a consent whose grant has ended since."""
+    made = grant_to(store, client_id, subject, audience=audience)
+    store.perform(SaveConsent(subject, client_id, audience, frozenset(scope), now))
+    store.perform(RevokeGrant(made.grant.grant_id, now))
+
+
 def test_consents_add_up(store: SqliteStore) -> None:
-    assert store.perform(FindConsent("alice", "web")) is None
-    store.perform(SaveConsent("alice", "web", frozenset({"openid", "email"}), NOW))
-    store.perform(SaveConsent("alice", "web", frozenset({"openid", "phone"}), NOW + 1))
-    assert store.perform(FindConsent("alice", "web")) == frozenset({"openid", "email", "phone"})
-    assert store.perform(FindConsent("alice", "other")) is None
-    assert store.perform(FindConsent("bob", "web")) is None
-    store.perform(SaveConsent("bob", "web", frozenset(), NOW))
-    assert store.perform(FindConsent("bob", "web")) == frozenset()
+    assert store.perform(FindConsent("alice", "web", AUDIENCE)) is None
+    agree(store, "alice", "web", "openid", "email")
+    agree(store, "alice", "web", "openid", "phone", now=NOW + 1)
+    assert store.perform(FindConsent("alice", "web", AUDIENCE)) == frozenset(
+        {"openid", "email", "phone"}
+    )
+    assert store.perform(FindConsent("alice", "other", AUDIENCE)) is None
+    assert store.perform(FindConsent("bob", "web", AUDIENCE)) is None
+    agree(store, "bob", "web")
+    assert store.perform(FindConsent("bob", "web", AUDIENCE)) == frozenset()
+
+
+def test_a_consent_is_for_one_audience(store: SqliteStore) -> None:
+    agree(store, "alice", "web", "openid", "read")
+    assert store.perform(FindConsent("alice", "web", "https://other.example/")) is None
+    agree(store, "alice", "web", "openid", audience="https://other.example/")
+    found = store.perform(FindConsent("alice", "web", "https://other.example/"))
+    assert found == frozenset({"openid"})
+    assert store.perform(FindConsent("alice", "web", AUDIENCE)) == frozenset({"openid", "read"})
+
+
+def revoke(store: SqliteStore, grant: GrantRecord) -> None:
+    assert store.perform(RevokeGrant(grant.grant_id, NOW))
+
+
+def withdraw(store: SqliteStore, grant: GrantRecord) -> None:
+    assert store.perform(WithdrawAccess(grant.subject, grant.client_id, NOW))
+
+
+def remove(store: SqliteStore, grant: GrantRecord) -> None:
+    assert store.perform(RemoveClient(grant.client_id))
+
+
+def leave_alone(store: SqliteStore, grant: GrantRecord) -> None:
+    assert store.perform(FindGrant(grant.grant_id)) == grant
+
+
+@pytest.mark.usefixtures("clients")
+@pytest.mark.parametrize("end", [revoke, withdraw, remove])
+def test_a_consent_comes_to_nothing_when_its_grant_has_ended(
+    store: SqliteStore, end: Callable[[SqliteStore, GrantRecord], None]
+) -> None:
+    """Somebody agrees, and what it led to is ended before it can be remembered."""
+    for happen, found in ((leave_alone, frozenset({"openid"})), (end, None)):
+        subject = happen.__name__
+        hers = grant_to(store, "web", subject)
+        happen(store, hers.grant)
+        # Grants of others, or for something else, do not count.
+        grant_to(store, "other", subject)
+        grant_to(store, "web", "bob")
+        grant_to(store, "web", subject, audience="https://other.example/")
+        store.perform(SaveConsent(subject, "web", AUDIENCE, frozenset({"openid"}), NOW))
+        assert store.perform(FindConsent(subject, "web", AUDIENCE)) == found
+
+
+def log_in(store: SqliteStore, name: str, text: str = "", **changes: Any) -> Session:
+    """Add a person, unless they are there, and store a session of theirs."""
+    store.perform(AddAccount(account(name)))
+    made = replace(session(text or name, subject=f"sub-{name}"), **changes)
+    assert store.perform(SaveSession(made, HASH))
+    return made
+
+
+NEW_HASH = "$argon2id$new"
+
+
+def change(before: Session, **changes: Any) -> ChangePassword:
+    """Return a change in the browser of `before`."""
+    fields: dict[str, Any] = {
+        "session": session("after", subject=before.subject),
+        "verified_hash": HASH,
+        "password_hash": NEW_HASH,
+        "replaces": before.digest,
+        "now": NOW + 2,
+    }
+    return ChangePassword(**(fields | changes))
+
+
+def test_a_person_who_changes_the_password_keeps_one_new_session_alone(store: SqliteStore) -> None:
+    here, elsewhere = log_in(store, "alice", "here"), log_in(store, "alice", "elsewhere")
+    bobs = log_in(store, "bob")
+    hers, his = issued(subject="sub-alice", sid=here.sid), issued(subject="sub-bob", sid=bobs.sid)
+    store.perform(hers.save())
+    store.perform(his.save())
+    changed = change(here)
+    assert store.perform(changed)
+    assert find(store, here) is None
+    assert find(store, elsewhere) is None
+    assert find(store, changed.session) == changed.session
+    assert store.perform(hers.redeem()) == CodeRefused("revoked")
+    found = store.perform(FindAccount("alice"))
+    assert found == replace(account(), password_hash=NEW_HASH, updated_at=NOW + 2)
+    assert find(store, bobs) == bobs
+    assert isinstance(store.perform(his.redeem()), CodeRedeemed)
+
+
+@pytest.mark.parametrize(
+    ("happen", "changes"),
+    [
+        pytest.param(ReplacePassword("sub-alice", "$argon2id$other", NOW + 1), {}, id="replaced"),
+        pytest.param(EndSession(session("here").digest), {}, id="logged out"),
+        pytest.param(UpdateAccount(replace(account(), enabled=False)), {}, id="disabled"),
+        pytest.param(None, {"verified_hash": HASH + "x"}, id="another password"),
+        pytest.param(None, {"verified_hash": ""}, id="no password"),
+        pytest.param(None, {"replaces": session("bob").digest}, id="somebody else's session"),
+        pytest.param(None, {"replaces": session("none").digest}, id="no session"),
+        pytest.param(None, {"session": session("after", subject="sub-carol")}, id="nobody"),
+    ],
+)
+def test_a_change_that_no_longer_holds_changes_nothing(
+    store: SqliteStore, happen: Effect[object] | None, changes: dict[str, Any]
+) -> None:
+    here, bobs = log_in(store, "alice", "here"), log_in(store, "bob")
+    hers = issued(subject="sub-alice", sid=here.sid)
+    store.perform(hers.save())
+    if happen is not None:
+        store.perform(happen)
+    before = store.perform(FindAccount("alice")), find(store, here), find(store, bobs)
+    grant = store.perform(FindGrant(hers.grant.grant_id))
+    refused = change(here, **changes)
+    assert not store.perform(refused)
+    assert (store.perform(FindAccount("alice")), find(store, here), find(store, bobs)) == before
+    assert store.perform(FindGrant(hers.grant.grant_id)) == grant
+    assert find(store, refused.session) is None
+
+
+def test_of_two_changes_at_once_one_wins(store: SqliteStore) -> None:
+    one, other = log_in(store, "alice", "one"), log_in(store, "alice", "other")
+    assert store.perform(change(one, session=session("new one")))
+    late = change(other, session=session("new other"), password_hash="$argon2id$late")
+    assert not store.perform(late)
+    assert find(store, session("new one")) is not None
+    assert find(store, session("new other")) is None
+    assert getattr(store.perform(FindAccount("alice")), "password_hash", None) == NEW_HASH
+
+
+def test_the_sessions_of_one_person_are_listed_last_used_first(store: SqliteStore) -> None:
+    for number in range(4):
+        log_in(store, "alice", f"alice {number}", seen_at=NOW + number, browser="Firefox")
+    log_in(store, "alice", "idle", seen_at=NOW - 100)
+    log_in(store, "alice", "over", expires_at=NOW + 9)
+    log_in(store, "bob", seen_at=NOW + 5)
+    listed = store.perform(ListSessions("sub-alice", NOW + 9, NOW - 100, 3))
+    assert [one.sid for one in listed] == [f"sid of alice {number}" for number in (3, 2, 1)]
+    assert {one.browser for one in listed} == {"Firefox"}
+    assert len(store.perform(ListSessions("sub-alice", NOW + 9, NOW - 100, 10))) == 4
+    store.perform(UpdateAccount(replace(account("bob"), enabled=False)))
+    assert store.perform(ListSessions("sub-bob", NOW, NOW - 100, 10)) == ()
+
+
+def test_a_session_is_ended_by_name_only_for_its_own_person(store: SqliteStore) -> None:
+    hers, his = log_in(store, "alice"), log_in(store, "bob")
+    assert not store.perform(EndSessionOf("sub-alice", his.sid))
+    assert not store.perform(EndSessionOf("sub-alice", ""))
+    assert find(store, his) == his
+    assert find(store, hers) == hers
+    assert store.perform(EndSessionOf("sub-bob", his.sid))
+    assert not store.perform(EndSessionOf("sub-bob", his.sid))
+    assert find(store, his) is None
+
+
+def test_every_other_session_ends_and_one_stays(store: SqliteStore) -> None:
+    here, bobs = log_in(store, "alice", "here"), log_in(store, "bob")
+    others = [log_in(store, "alice", f"other {number}") for number in range(2)]
+    ended = store.perform(EndOtherSessions("sub-alice", here.digest))
+    assert sorted(ended) == sorted(one.sid for one in others)
+    assert store.perform(EndOtherSessions("sub-alice", here.digest)) == ()
+    assert find(store, here) == here
+    assert find(store, bobs) == bobs
+    assert [find(store, one) for one in others] == [None, None]
+
+
+@pytest.fixture
+def clients(store: SqliteStore) -> None:
+    for name in ("web", "other", "third"):
+        store.perform(AddClient(replace(client(name), client_name=name.title())))
+
+
+@pytest.mark.usefixtures("clients")
+def test_access_is_what_live_grants_and_consents_give_together(store: SqliteStore) -> None:
+    assert store.perform(ListAccess("alice", NOW, 10)) == ()
+    grant_to(store, "web", scope=("openid", "email"), created_at=NOW - 9)
+    grant_to(store, "web", scope=("email", "read"), created_at=NOW + 3)
+    grant_to(store, "web", subject="bob", scope=("write",))
+    agree(store, "alice", "web", "openid", "phone", now=NOW - 20)
+    agree(store, "alice", "other", "openid", now=NOW + 5)
+    first, second = store.perform(ListAccess("alice", NOW + 6, 10))
+    assert (first.client_id, first.client_name, first.scope) == ("other", "Other", ("openid",))
+    assert (second.client_id, second.client_name) == ("web", "Web")
+    assert set(second.scope) == {"openid", "email", "read", "phone"}
+    assert len(second.scope) == 4
+    assert (second.created_at, second.granted_at) == (NOW - 20, NOW + 3)
+    assert second.redirect_uris == client().redirect_uris
+
+
+@pytest.mark.usefixtures("clients")
+def test_what_is_dead_is_no_access(store: SqliteStore) -> None:
+    dead = grant_to(store, "web")
+    store.perform(RevokeGrant(dead.grant.grant_id, NOW))
+    assert store.perform(ListAccess("alice", NOW, 10)) == ()
+    expired = grant_to(store, "other")
+    end = expired.code.expires_at + LONGEST_ACCESS_TOKEN
+    assert len(store.perform(ListAccess("alice", end - 1, 10))) == 1
+    assert store.perform(ListAccess("alice", end, 10)) == ()
+    grant_to(store, "unknown to the registry")
+    assert [one.client_id for one in store.perform(ListAccess("alice", NOW, 10))] == ["other"]
+
+
+@pytest.mark.usefixtures("clients")
+def test_a_bounded_list_counts_clients_and_not_grants(store: SqliteStore) -> None:
+    for number in range(20):
+        grant_to(store, "web", created_at=NOW + number, scope=(f"scope-{number % 3}",))
+        grant_to(store, "other", created_at=NOW - number)
+    agree(store, "alice", "third", "openid", now=NOW - 99)
+    listed = store.perform(ListAccess("alice", NOW, 2))
+    assert [one.client_id for one in listed] == ["web", "other"]
+    assert len(store.perform(ListAccess("alice", NOW, 3))) == 3
+
+
+@pytest.mark.usefixtures("clients")
+def test_withdrawing_ends_every_grant_and_consent_of_one_client(store: SqliteStore) -> None:
+    hers = [grant_to(store, "web") for _ in range(3)]
+    elsewhere, his = grant_to(store, "other"), grant_to(store, "web", subject="bob")
+    token = access_token(hers[0].grant)
+    store.perform(SaveAccessToken(token))
+    agree(store, "alice", "web", "openid")
+    agree(store, "alice", "web", audience="https://other.example/")
+    agree(store, "alice", "other", "openid")
+    agree(store, "bob", "web", "openid")
+
+    assert store.perform(WithdrawAccess("alice", "web", NOW + 2))
+    assert not store.perform(WithdrawAccess("alice", "web", NOW + 3))
+    assert not store.perform(WithdrawAccess("alice", "nothing", NOW + 3))
+
+    for one in hers:
+        found = store.perform(FindGrant(one.grant.grant_id))
+        assert found == replace(one.grant, revoked_at=NOW + 2)
+        assert store.perform(one.redeem()) == CodeRefused("revoked")
+    assert store.perform(FindAccessToken(token.digest, NOW + 2)) is None
+    assert not store.perform(SaveAccessToken(access_token(hers[1].grant, "another")))
+    for audience in (AUDIENCE, "https://other.example/"):
+        assert store.perform(FindConsent("alice", "web", audience)) is None
+    assert store.perform(FindConsent("alice", "other", AUDIENCE)) == frozenset({"openid"})
+    assert store.perform(FindConsent("bob", "web", AUDIENCE)) == frozenset({"openid"})
+    for one in (elsewhere, his):
+        assert isinstance(store.perform(one.redeem()), CodeRedeemed)
+
+
+@pytest.mark.usefixtures("clients")
+def test_a_consent_alone_can_be_withdrawn(store: SqliteStore) -> None:
+    agree(store, "alice", "web", "openid")
+    assert store.perform(WithdrawAccess("alice", "web", NOW))
+    assert store.perform(ListAccess("alice", NOW, 10)) == ()

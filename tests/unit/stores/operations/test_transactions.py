@@ -114,3 +114,32 @@ def test_a_lower_limit_clears_what_a_higher_one_let_in(store: SqliteStore) -> No
     store.perform(SaveTransaction(transaction("last"), limit=1))
     assert [number for number in range(20) if find(store, f"flood {number}") is not None] == []
     assert find(store, "last") is not None
+
+
+def test_the_oldest_bound_ones_of_a_source_make_room(store: SqliteStore) -> None:
+    store.perform(SaveTransaction(transaction("elsewhere", source="192.0.2.2")))
+    store.perform(BindTransaction(digest_of("elsewhere"), BROWSER, NOW))
+    for number in range(6):
+        store.perform(SaveTransaction(transaction(f"flood {number}")))
+    # The order of arrival counts; the one that is bound last stays, however old it is.
+    for number in (1, 2, 3, 4, 0):
+        bind = BindTransaction(digest_of(f"flood {number}"), BROWSER, NOW, limit=3)
+        assert store.perform(bind)
+    left = [number for number in range(6) if find(store, f"flood {number}") is not None]
+    assert left == [0, 3, 4, 5]
+    assert find(store, "elsewhere") is not None
+    refused = BindTransaction(digest_of("flood 4"), OTHER_BROWSER, NOW, limit=1)
+    assert not store.perform(refused)
+    assert find(store, "flood 3") is not None
+
+
+def test_an_ended_one_counts_as_well_until_it_is_gone(store: SqliteStore) -> None:
+    for name in ("first", "second", "third"):
+        waiting = transaction(name)
+        store.perform(SaveTransaction(waiting))
+        store.perform(BindTransaction(waiting.digest, BROWSER, NOW, limit=2))
+        if name == "first":
+            assert store.perform(FinishTransaction(end_of(waiting), NOW))
+    assert store.perform(FindAnswer(digest_of("first"), BROWSER, NOW)) is None
+    assert find(store, "second") is not None
+    assert find(store, "third") is not None

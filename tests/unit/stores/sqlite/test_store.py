@@ -414,7 +414,9 @@ def test_a_lazy_read_only_store_reads_too(path: Path) -> None:
     "effect",
     [
         pytest.param(AddAccount(replace(account(), username="top-secret\ud800")), id="no UTF-8"),
-        pytest.param(SaveConsent("top-secret", "web", frozenset(), 2**70), id="no 64 bits"),
+        pytest.param(
+            SaveConsent("top-secret", "web", "audience", frozenset(), 2**70), id="no 64 bits"
+        ),
         pytest.param(
             SaveCode(issued().grant, replace(issued().code, digest=b"top-secret")), id="no digest"
         ),

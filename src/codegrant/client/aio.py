@@ -1,0 +1,180 @@
+"""`AsyncClient`: the client role as a program with asyncio uses it. Layer: client."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from codegrant.client.api import AsyncApiSession
+from codegrant.client.configuration import make_config
+from codegrant.client.facade import LOGGER
+from codegrant.client.flows import ClientFlows
+from codegrant.client.live import LiveTokens
+from codegrant.client.login import make_login_request
+from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin
+from codegrant.client.saved import SavedTokens
+from codegrant.client.tokens import Tokens
+from codegrant.client.userinfo import UserInfo
+from codegrant.flow import Effect, run_async
+from codegrant.messages.metadata import ServerMetadata
+from codegrant.remote.aio import AsyncDriver
+from codegrant.remote.transport import HttpSettings
+from codegrant.secret import Secret
+
+__all__ = ["AsyncClient"]
+
+
+class AsyncClient:
+    """As `Client`, for asyncio: the same arguments, and methods to be awaited.
+
+    Safe to share between tasks; it may be used from one event loop after another, or from
+    several at once. `aclose` (or `async with`) closes the connections of the running loop, once
+    a refresh that is under way has come to its end. Without it `asyncio.run` closes them, but
+    it breaks off such a refresh first: the server may have spent the refresh token by then.
+    """
+
+    __slots__ = ("__weakref__", "_clock", "_driver", "_flows")
+
+    def __init__(
+        self,
+        server: str | ServerMetadata,
+        *,
+        client_id: str,
+        client_secret: str | Secret | None = None,
+        token_endpoint_auth_method: str | None = None,
+        redirect_uri: str | None = None,
+        scope: str | Sequence[str] | None = None,
+        api_origins: Sequence[str] = (),
+        id_token_algs: Sequence[str] = (),
+        leeway: int = 60,
+        login_lifetime: int = LOGIN_LIFETIME,
+        timeout: float = 10.0,
+        ca_file: str | None = None,
+        untrusted_issuer: bool = False,
+        dangerously_allow_missing_pkce_support: bool = False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._flows = ClientFlows(
+            make_config(
+                server,
+                client_id=client_id,
+                client_secret=client_secret,
+                token_endpoint_auth_method=token_endpoint_auth_method,
+                redirect_uri=redirect_uri,
+                scope=scope,
+                api_origins=api_origins,
+                id_token_algs=id_token_algs,
+                leeway=leeway,
+                login_lifetime=login_lifetime,
+                untrusted_issuer=untrusted_issuer,
+                require_s256=not dangerously_allow_missing_pkce_support,
+            )
+        )
+        self._driver = AsyncDriver(HttpSettings(timeout=timeout, ca_file=ca_file, logger=LOGGER))
+        self._clock = clock
+
+    async def start_login(
+        self,
+        *,
+        redirect_uri: str | None = None,
+        scope: str | Sequence[str] | None = None,
+        prompt: str | None = None,
+        max_age: int | None = None,
+        login_hint: str | None = None,
+        acr_values: str | Sequence[str] = (),
+        acr_essential: bool = False,
+        ui_locales: str | Sequence[str] = (),
+        resource: str | Sequence[str] = (),
+        claims: Mapping[str, object] | None = None,
+        extra: Mapping[str, str] | None = None,
+        return_to: str | None = None,
+    ) -> PendingLogin:
+        """As `Client.start_login`."""
+        request = make_login_request(
+            redirect_uri=redirect_uri,
+            scope=scope,
+            prompt=prompt,
+            max_age=max_age,
+            login_hint=login_hint,
+            acr_values=acr_values,
+            acr_essential=acr_essential,
+            ui_locales=ui_locales,
+            resource=resource,
+            claims=claims,
+            extra=extra,
+            return_to=return_to,
+        )
+        flow = self._flows.start_login(request, self._now())
+        return await run_async(flow, self._driver.perform)
+
+    async def finish_login(self, callback_url: str, login: PendingLogin) -> Tokens:
+        """As `Client.finish_login`."""
+        flow = self._flows.finish_login(callback_url, login, self._now())
+        return await run_async(flow, self._driver.perform)
+
+    async def userinfo(self, tokens: Tokens) -> UserInfo:
+        """As `Client.userinfo`."""
+        return await run_async(self._flows.userinfo(tokens, self._now()), self._driver.perform)
+
+    async def refresh(self, tokens: Tokens) -> Tokens:
+        """As `Client.refresh`; once begun, it comes to its end although its task is cancelled.
+
+        Not beyond the end of its event loop: `aclose` waits for it.
+        """
+        return await run_async(self._flows.refresh(tokens, self._now()), self._driver.perform)
+
+    async def revoke(self, tokens: Tokens) -> None:
+        """As `Client.revoke`."""
+        await run_async(self._flows.revoke(tokens, self._now()), self._driver.perform)
+
+    def api(
+        self,
+        tokens: Tokens | SavedTokens,
+        *,
+        base_url: str = "",
+        on_tokens: Callable[[Tokens], Awaitable[None] | None] | None = None,
+    ) -> AsyncApiSession:
+        """As `Client.api`; the session's methods are to be awaited.
+
+        A place that keeps tokens is asked in a thread; `on_tokens` may be a coroutine
+        function, and is called in the event loop.
+        """
+        from codegrant.client.api_auth import make_auths  # httpx2 is slow to import
+
+        live = LiveTokens(self._flows, tokens, on_tokens)
+        origins = self._flows.config.api_origins
+        auths = make_auths(live, self._driver.perform, self._clock, origins)
+        return AsyncApiSession(self._driver.pool, *auths, base_url)
+
+    async def aclose(self) -> None:
+        """Close this event loop's connections; a later call opens new ones."""
+        await self._driver.aclose()
+
+    @property
+    def flows(self) -> ClientFlows:
+        """The logic behind the methods, for web adapters that drive it themselves."""
+        return self._flows
+
+    async def perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
+        """Carry out one effect of `flows`; for web adapters."""
+        return await self._driver.perform(effect)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        config = self._flows.config
+        return f"AsyncClient({config.issuer!r}, client_id={config.client_id!r})"
+
+    def _now(self) -> int:
+        return int(self._clock())

@@ -1,0 +1,179 @@
+"""`LiveTokens`: the tokens of one login, through all of their refreshes. Layer: client, no I/O.
+
+New tokens are saved before anybody uses them, and no failure but a refusal of the refresh
+token itself costs any.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from codegrant.client.flows import ClientFlows
+from codegrant.client.refresh import login_required
+from codegrant.client.saved import SavedTokens
+from codegrant.client.tokens import Tokens
+from codegrant.errors import LoginRequired, PeerError, Refused, TransportError
+from codegrant.flow import Flow, ask
+from codegrant.remote.effects import Call, Report, SingleFlight
+
+__all__ = ["LiveTokens", "OnTokens"]
+
+OnTokens: TypeAlias = Callable[[Tokens], Awaitable[None] | None]
+
+
+class LiveTokens:
+    """What an API session takes its access token from; safe to share between threads and tasks.
+
+    Args:
+        flows: of the client.
+        source: tokens, or the place where they are kept.
+        on_tokens: called with what a refresh gave, before it is used.
+    """
+
+    def __init__(
+        self, flows: ClientFlows, source: Tokens | SavedTokens, on_tokens: OnTokens | None = None
+    ) -> None:
+        self._flows = flows
+        self._on_tokens = on_tokens
+        if isinstance(source, Tokens):
+            flows.check_own(source)
+            self._tokens: Tokens | None = source
+            self._saved: SavedTokens | None = None
+        else:
+            self._tokens, self._saved = None, source
+
+    def fresh(self, now: int) -> Flow[Tokens]:
+        """Return tokens that are good for a call; refreshed, when it is time for it.
+
+        While the access token has not expired yet, a server that cannot refresh it at the
+        moment does no harm.
+
+        Raises:
+            LoginRequired: the login is over.
+            UsageError: the saved tokens are not of this client at this server.
+            StoreError: the tokens could not be loaded or saved.
+            Refused, PeerError, TransportError: the refresh failed, and nothing is left to use.
+        """
+        tokens = self._tokens
+        if tokens is None:
+            tokens = self._tokens = yield from self._load()
+        if not tokens.is_due(now):
+            return tokens
+        expired = tokens.is_expired(now)
+        if not expired and tokens.refresh_token is None:
+            return tokens
+        try:
+            return (yield from self._renew(tokens, now))
+        except LoginRequired:
+            raise
+        except (Refused, PeerError, TransportError) as error:
+            if expired:
+                raise
+            yield from ask(
+                Report(
+                    logging.WARNING,
+                    "tokens could not be refreshed yet",
+                    {"issuer": tokens.issuer, "client_id": tokens.client_id, "code": error.code},
+                )
+            )
+            return tokens
+
+    def replace(self, refused: Tokens, now: int) -> Flow[Tokens | None]:
+        """Return other tokens than those that an API has just refused; `None` without any.
+
+        Raises as `fresh` does.
+        """
+        current = self._tokens
+        if current is not None and not current.is_same(refused):
+            return current
+        if self._flows.lineage.is_useless(refused):
+            return None
+        if refused.refresh_token is None and self._saved is None:
+            return None
+        return (yield from self._renew(refused, now))
+
+    def give_up(self, refused: Tokens) -> None:
+        """Take note that `refused`, brand-new, were refused as well: no refresh helps there."""
+        self._flows.lineage.note_useless(refused)
+
+    def _renew(self, tokens: Tokens, now: int) -> Flow[Tokens]:
+        """Replace `tokens`, once for all who ask at the same time."""
+        key = f"renew {id(self)}"
+        return (
+            yield from ask(SingleFlight(key, lambda: self._refresh(tokens, now), finishes=True))
+        )
+
+    def _refresh(self, tokens: Tokens, now: int) -> Flow[Tokens]:
+        """Read again, refresh, save: whoever is first does all of it."""
+        current = self._tokens
+        if current is not None and not current.is_same(tokens) and not current.is_due(now):
+            return current
+        if self._saved is not None:
+            found = yield from self._load()
+            if not found.is_same(tokens):
+                tokens = self._adopt(found, tokens)
+                if not tokens.is_due(now):
+                    return tokens
+        try:
+            new = yield from self._flows.refresh(tokens, now)
+        except LoginRequired:
+            sibling = yield from self._find_sibling(tokens)
+            if sibling is None:
+                raise
+            return self._adopt(sibling, tokens)
+        return (yield from self._keep(tokens, new, now))
+
+    def _load(self) -> Flow[Tokens]:
+        """Return the saved tokens, of a login that goes on."""
+        found = yield from self._look()
+        if found is None:
+            self._tokens = None
+            raise login_required("nobody is logged in, or no longer", code="login_ended")
+        self._flows.check_own(found)
+        return found
+
+    def _look(self) -> Flow[Tokens | None]:
+        saved = self._saved
+        return None if saved is None else (yield from ask(Call(saved.load, blocks=True)))
+
+    def _adopt(self, found: Tokens, tokens: Tokens) -> Tokens:
+        """Go on with tokens that somebody else has saved for the same login."""
+        mine, its = tokens.identity, found.identity
+        if mine is not None and its is not None and mine.subject != its.subject:
+            self._tokens = None
+            raise login_required("somebody else has logged in meanwhile", code="login_ended")
+        self._tokens = found
+        return found
+
+    def _find_sibling(self, tokens: Tokens) -> Flow[Tokens | None]:
+        """Return what another process made of `tokens` that are dead here; forget them, else."""
+        saved = self._saved
+        if saved is None:
+            return None
+        found = yield from self._look()
+        if found is not None and not found.is_same(tokens):
+            self._flows.check_own(found)
+            return found
+        self._tokens = None
+        yield from ask(Call(lambda: saved.delete(tokens), blocks=True))
+        return None
+
+    def _keep(self, old: Tokens, new: Tokens, now: int) -> Flow[Tokens]:
+        """Save what a refresh gave, then use it."""
+        saved, on_tokens = self._saved, self._on_tokens
+        if saved is not None:
+            save = Call(lambda: saved.save(new, replacing=old), blocks=True)
+            if not (yield from ask(save)):
+                found = yield from self._look()
+                if found is None:
+                    self._tokens = None
+                    yield from self._flows.revoke_quietly(new, now)
+                    raise login_required("the login has ended meanwhile", code="login_ended")
+                self._flows.check_own(found)
+                return self._adopt(found, old)
+        if on_tokens is not None:
+            yield from ask(Call(lambda: on_tokens(new)))
+        self._tokens = new
+        return new

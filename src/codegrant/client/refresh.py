@@ -1,0 +1,173 @@
+"""From old tokens to new ones: the refresh request and its answer. Layer: client, no I/O."""
+
+from __future__ import annotations
+
+from codegrant.client.configuration import ClientConfig
+from codegrant.client.exchange import allowed_algs
+from codegrant.client.tokens import Tokens
+from codegrant.errors import CodegrantError, LoginRequired, MetadataRejected, Refused
+from codegrant.flow import Flow
+from codegrant.jose import parse_jwt
+from codegrant.messages.metadata import ServerMetadata
+from codegrant.messages.token import RefreshTokenRequest, TokenResponse
+from codegrant.remote.key_sets import RemoteKeySet
+from codegrant.remote.posts import authenticated_post, choose_method
+from codegrant.rules.id_token import IdToken, accept_id_token, read_id_token
+from codegrant.rules.metadata import VerifiedServer
+from codegrant.rules.refreshed_id_token import continue_identity
+from codegrant.rules.token_response import judge_token_response
+from codegrant.secret import Secret
+
+__all__ = ["login_required", "refresh_token_of", "refresh_tokens"]
+
+
+def login_required(description: str, *, code: str, hint: str = "") -> LoginRequired:
+    """Return the error for tokens that nothing brings back, although no server said so."""
+    return LoginRequired(
+        "login_required", description=description, code=code, stage="refresh", hint=hint
+    )
+
+
+def refresh_token_of(tokens: Tokens) -> Secret:
+    """Return the refresh token of `tokens`.
+
+    Raises:
+        LoginRequired: `no_refresh_token`.
+    """
+    if tokens.refresh_token is None:
+        raise login_required(
+            "there is no refresh token",
+            code="no_refresh_token",
+            hint="ask for the scope offline_access, if the server knows it",
+        )
+    return tokens.refresh_token
+
+
+def refresh_tokens(
+    config: ClientConfig,
+    server: VerifiedServer,
+    keys: RemoteKeySet | None,
+    tokens: Tokens,
+    now: int,
+) -> Flow[Tokens]:
+    """Return new tokens for `tokens`, which are of this client at this server.
+
+    Raises:
+        LoginRequired: there is no refresh token, or the server does not take it any more.
+        Refused: the token endpoint answered with another OAuth error.
+        ResponseRejected: its answer must not be used.
+        TokenRejected: its ID token does not continue this login.
+        MetadataRejected: there are no keys to verify the ID token with.
+        TransportError: an answer did not come.
+
+    RFC 6749 §6; OpenID Connect Core §12.
+    """
+    refresh_token = refresh_token_of(tokens)
+    if tokens.identity is not None:
+        if keys is None:
+            raise MetadataRejected("the server has no jwks_uri", code="no_keys", stage="id_token")
+        # Before the refresh token is spent: its successor must not be lost for want of keys.
+        yield from keys.find(None, now)
+    body = yield from _post(config, server.metadata, refresh_token, tokens)
+    identity = tokens.identity
+    if identity is not None and keys is not None and body.id_token is not None:
+        identity = yield from _identify(
+            config, server.metadata, keys, body=body, previous=identity, now=now
+        )
+        id_token: Secret | None = body.id_token
+    else:
+        id_token = tokens.id_token
+    granted = frozenset((body.scope or "").split())
+    return Tokens(
+        access_token=body.access_token,
+        token_type="Bearer",
+        expires_at=None if body.expires_in is None else now + body.expires_in,
+        scope=granted,
+        missing_scope=(tokens.scope | tokens.missing_scope) - granted,
+        refresh_token=body.refresh_token or refresh_token,
+        id_token=id_token,
+        identity=identity,
+        issuer=tokens.issuer,
+        token_endpoint=tokens.token_endpoint,
+        client_id=tokens.client_id,
+        resource=tokens.resource,
+        received_at=now,
+        extra=body.extra,
+    )
+
+
+def _post(
+    config: ClientConfig, metadata: ServerMetadata, refresh_token: Secret, tokens: Tokens
+) -> Flow[TokenResponse]:
+    """Send the refresh request and return its answer, judged."""
+    supported = metadata.token_endpoint_auth_methods_supported
+    method = choose_method(config.token_endpoint_auth_method, config.client_secret, supported)
+    request = RefreshTokenRequest(
+        refresh_token=refresh_token,
+        # As at the code: one access token is for one resource. RFC 8707 §2.2
+        resource=tokens.resource if len(tokens.resource) == 1 else (),
+    )
+    url = metadata.token_endpoint or ""
+    response = yield from authenticated_post(
+        url,
+        request.build(),
+        method=method,
+        client_id=config.client_id,
+        secret=config.client_secret,
+        stage="refresh",
+        guarded=config.guarded,
+    )
+    known = (refresh_token, config.client_secret)
+    try:
+        return judge_token_response(
+            response,
+            stage="refresh",
+            requested_scope=sorted(tokens.scope),
+            endpoint=url,
+            method=method,
+            supported=supported,
+            secrets=[secret for secret in known if secret is not None],
+        )
+    except Refused as error:
+        if error.error != "invalid_grant" or error.status >= 500:
+            raise
+        raise LoginRequired(
+            error.error,
+            description=error.description,
+            uri=error.uri,
+            status=error.status,
+            stage=error.stage,
+            hint="the refresh token has expired, was revoked or was used before: send the "
+            "person to log in again",
+            facts=error.facts,
+        ) from None
+
+
+def _identify(
+    config: ClientConfig,
+    metadata: ServerMetadata,
+    keys: RemoteKeySet,
+    *,
+    body: TokenResponse,
+    previous: IdToken,
+    now: int,
+) -> Flow[IdToken]:
+    """Return who is logged in, as the ID token of the refresh says it."""
+    assert body.id_token is not None  # noqa: S101 - the caller has looked
+    try:
+        claimed = read_id_token(
+            parse_jwt(body.id_token.reveal()),
+            issuer=config.issuer,
+            client_id=config.client_id,
+            nonce=None,
+            now=now,
+            leeway=config.leeway,
+            access_token=body.access_token.reveal(),
+            allowed_algs=allowed_algs(config, metadata),
+        )
+        verified, _ = yield from keys.verify(claimed.jwt, now)
+        refreshed = accept_id_token(claimed, verified)
+        return continue_identity(refreshed, previous, leeway=config.leeway)
+    except CodegrantError as error:
+        error.stage = error.stage or "id_token"
+        raise

@@ -1,0 +1,528 @@
+"""`api`: access tokens that are refreshed in time, at an API that looks at them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+import httpx2
+import pytest
+
+from codegrant import (
+    AsyncClient,
+    Client,
+    ConfigurationError,
+    LoginRequired,
+    ResponseRejected,
+    StoreError,
+    Tokens,
+    UsageError,
+)
+from codegrant.client import MemoryTokens
+from tests.flows.conftest import MakeApplication
+from tests.support.application import Application, Clock
+from tests.support.mock_provider import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    Answer,
+    Lie,
+    Listener,
+    MockProvider,
+    Received,
+    as_json,
+    redirect,
+)
+
+INVALID = [("www-authenticate", 'Bearer realm="api", error="invalid_token"')]
+
+
+class Api(Listener):
+    """Takes the access tokens that a provider has not `refused`."""
+
+    def __init__(self, provider: MockProvider) -> None:
+        super().__init__()
+        self.provider = provider
+        self.refused: set[str] = set()
+        self.challenge = INVALID
+        self.routes["/me"] = self.me
+        self.routes["/old"] = lambda _: redirect("/me", 302)
+
+    @property
+    def url(self) -> str:
+        return f"{self.origin}/me"
+
+    def me(self, request: Received) -> Answer:
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if token in self.refused or token not in self.provider.access_tokens:
+            return Answer(401, b"no", self.challenge)
+        return Answer(200, request.body)
+
+    def tokens(self) -> list[str]:
+        return [r.headers.get("authorization", "").removeprefix("Bearer ") for r in self.received]
+
+
+@pytest.fixture
+def api(provider: MockProvider) -> Iterator[Api]:
+    api = Api(provider)
+    yield api
+    api.close()
+
+
+@pytest.fixture
+def clock(provider: MockProvider) -> Clock:
+    provider.clock = clock = Clock()
+    return clock
+
+
+@pytest.fixture
+def app(make_app: MakeApplication, provider: MockProvider, clock: Clock) -> Application:
+    return make_app(provider, clock=clock)
+
+
+def test_a_token_is_refreshed_shortly_before_it_expires(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    tokens = app.log_in(provider)
+    session = app.client.api(tokens)
+    for ahead, refreshes in [(0, 0), (265, 0), (275, 1), (400, 1), (275 + 275, 2)]:
+        clock.ahead = ahead
+        assert app.colour.wait(session.get(api.url)).status_code == 200
+        assert len(provider.sent("refresh_token")) == refreshes
+    assert api.tokens()[0] == tokens.access_token.reveal()
+    assert len(set(api.tokens())) == 3
+
+
+@pytest.mark.parametrize(
+    ("expires_in", "early"),
+    [
+        pytest.param(20, 2, id="20 s"),
+        pytest.param(3600, 30, id="an hour"),
+        pytest.param(9, 0, id="9 s"),
+    ],
+)
+def test_early_is_a_tenth_of_the_life_and_at_most_half_a_minute(
+    app: Application, provider: MockProvider, api: Api, clock: Clock, expires_in: int, early: int
+) -> None:
+    provider.token = Lie({"expires_in": expires_in})
+    tokens = app.log_in(provider)
+    assert tokens.expires_at is not None
+    for before, due in [(early + 1, False), (early, True), (0, True), (-1, True)]:
+        assert tokens.is_due(tokens.expires_at - before) is due
+    assert not tokens.is_expired(tokens.expires_at - 1)
+    assert tokens.is_expired(tokens.expires_at)
+
+
+def test_a_token_without_an_end_is_refreshed_when_it_is_refused(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    provider.token = Lie({"expires_in": None})
+    tokens = app.log_in(provider)
+    clock.ahead = 10_000_000
+    session = app.client.api(tokens)
+    assert app.colour.wait(session.get(api.url)).status_code == 200
+    assert provider.sent("refresh_token") == []
+    api.refused.add(tokens.access_token.reveal())
+    assert app.colour.wait(session.post(api.url, json={"a": 1})).json() == {"a": 1}
+    assert len(provider.sent("refresh_token")) == 1
+    assert [r.body for r in api.received[1:]] == [b'{"a":1}'] * 2
+
+
+def test_a_refused_token_is_refreshed_once_and_no_more(
+    app: Application, provider: MockProvider, api: Api
+) -> None:
+    tokens = app.log_in(provider)
+    api.routes["/me"] = lambda _: Answer(401, b"", INVALID)
+    session = app.client.api(tokens)
+    for _ in range(3):
+        assert app.colour.wait(session.get(api.url)).status_code == 401
+    assert len(provider.sent("refresh_token")) == 1
+    # An API that takes no token of this client causes no refresh for the next session either.
+    assert app.get(app.refresh(tokens), api.url).status_code == 401
+    assert len(provider.sent("refresh_token")) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "challenge"),
+    [
+        pytest.param(401, [], id="401, no challenge"),
+        pytest.param(401, [("www-authenticate", "Bearer")], id="401, no error"),
+        pytest.param(401, [("www-authenticate", 'Basic error="invalid_token"')], id="401, Basic"),
+        pytest.param(401, [("www-authenticate", 'Bearer error="invalid_request"')], id="another"),
+        pytest.param(401, [("www-authenticate", 'Bearer "')], id="401, no challenge at all"),
+        pytest.param(403, INVALID, id="403"),
+        pytest.param(403, [("www-authenticate", 'Bearer error="insufficient_scope"')], id="scope"),
+    ],
+)
+def test_any_other_refusal_is_the_programs_to_judge(
+    app: Application,
+    provider: MockProvider,
+    api: Api,
+    status: int,
+    challenge: list[tuple[str, str]],
+) -> None:
+    api.routes["/me"] = lambda _: Answer(status, b"", challenge)
+    assert app.get(app.log_in(provider), api.url).status_code == status
+    assert provider.sent("refresh_token") == []
+    api.routes["/me"] = api.me
+    api.challenge = [("www-authenticate", 'Basic realm="x"'), *INVALID]
+    tokens = app.log_in(provider)
+    api.refused.add(tokens.access_token.reveal())
+    assert app.get(tokens, api.url).status_code == 200
+
+
+def test_without_a_refresh_token_a_refusal_is_told_and_the_end_asks_for_a_login(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    provider.token = Lie({"refresh_token": None})
+    tokens = app.log_in(provider)
+    clock.ahead = 275
+    assert app.get(tokens, api.url).status_code == 200
+    api.refused.add(tokens.access_token.reveal())
+    assert app.get(tokens, api.url).status_code == 401
+    sent = len(api.received)
+    clock.ahead = 301
+    with pytest.raises(LoginRequired) as caught:
+        app.get(tokens, api.url)
+    assert caught.value.code == "no_refresh_token"
+    assert len(api.received) == sent
+
+
+@pytest.mark.requirement("CL-TOK-07")
+def test_many_calls_of_one_session_make_one_refresh(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    kept: list[Tokens] = []
+    session: Any = app.client.api(app.log_in(provider), on_tokens=kept.append)
+    clock.ahead = 301
+    if app.colour.is_async:
+
+        async def ten() -> list[httpx2.Response]:
+            return list(await asyncio.gather(*(session.get(api.url) for _ in range(10))))
+
+        answers: list[httpx2.Response] = app.colour.wait(ten())
+    else:
+        with ThreadPoolExecutor(10) as pool:
+            answers = list(pool.map(session.get, [api.url] * 10))
+    assert [answer.status_code for answer in answers] == [200] * 10
+    assert len(provider.sent("refresh_token")) == 1
+    assert [tokens.access_token.reveal() for tokens in kept] == [api.tokens()[0]]
+
+
+@pytest.mark.requirement("CL-TOK-07")
+def test_a_session_made_for_each_call_refreshes_once(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    tokens = app.log_in(provider)
+    clock.ahead = 301
+    for _ in range(5):  # of the old tokens, which were never replaced by the program
+        assert app.get(tokens, api.url).status_code == 200
+    assert len(provider.sent("refresh_token")) == 1
+    clock.ahead = 602
+    assert app.get(tokens, api.url).status_code == 200
+    assert len(provider.sent("refresh_token")) == 2
+
+
+@pytest.mark.requirement("CL-TOK-08")
+def test_dead_tokens_are_dropped_and_nothing_is_sent_to_the_api(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    saved = MemoryTokens(app.log_in(provider))
+    provider.refresh_tokens.clear()
+    clock.ahead = 301
+    for code in ("invalid_grant", "login_ended"):
+        with pytest.raises(LoginRequired) as caught:
+            app.get(saved, api.url)
+        assert caught.value.code == code
+        assert saved.load() is None
+    assert api.received == []
+    saved.save(app.log_in(provider))
+    assert app.get(saved, api.url).status_code == 200
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_server_in_trouble_costs_no_call_before_the_end_and_no_token_after_it(
+    app: Application, provider: MockProvider, api: Api, clock: Clock, status: int
+) -> None:
+    tokens = app.log_in(provider)
+    saved, truth = MemoryTokens(tokens), provider.routes["/token"]
+    provider.routes["/token"] = lambda _: Answer(status, b"")
+    clock.ahead = 275
+    assert app.get(saved, api.url).status_code == 200
+    clock.ahead = 301
+    with pytest.raises(ResponseRejected) as caught:
+        app.get(saved, api.url)
+    assert caught.value.code == "server_failed"
+    assert saved.load() is tokens
+    provider.routes["/token"] = truth
+    assert app.get(saved, api.url).status_code == 200
+    assert saved.load() is not tokens
+
+
+def test_new_tokens_are_kept_before_they_are_used(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    seen: list[tuple[str, int]] = []
+    saved = MemoryTokens(app.log_in(provider))
+
+    def note(tokens: Tokens) -> None:
+        assert saved.load() is tokens
+        seen.append((tokens.access_token.reveal(), len(api.received)))
+
+    async def note_later(tokens: Tokens) -> None:
+        await asyncio.sleep(0)
+        note(tokens)
+
+    client: Any = app.client
+    session = client.api(saved, on_tokens=note_later if app.colour.is_async else note)
+    clock.ahead = 301
+    assert app.colour.wait(session.get(api.url)).status_code == 200
+    assert seen == [(api.tokens()[0], 0)]
+
+
+def test_tokens_that_cannot_be_kept_are_not_used_and_not_lost(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    failures = [StoreError("the disk is full", code="store_full"), ConfigurationError("no key")]
+    kept: list[Tokens] = []
+
+    def keep(tokens: Tokens) -> None:
+        if failures:
+            raise failures.pop()
+        kept.append(tokens)
+
+    session = app.client.api(app.log_in(provider), on_tokens=keep)
+    clock.ahead = 275  # the old token would still do
+    for _ in range(2):
+        with pytest.raises((StoreError, ConfigurationError)):
+            app.colour.wait(session.get(api.url))
+    assert api.received == []
+    assert app.colour.wait(session.get(api.url)).status_code == 200
+    assert len(provider.sent("refresh_token")) == len(kept) == 1
+
+
+def test_a_login_that_ended_meanwhile_does_not_come_back(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    saved, truth = MemoryTokens(app.log_in(provider)), provider.routes["/token"]
+
+    def log_out_meanwhile(request: Received) -> Answer:
+        saved.delete()
+        return truth(request)
+
+    provider.routes["/token"] = log_out_meanwhile
+    clock.ahead = 301
+    with pytest.raises(LoginRequired) as caught:
+        app.get(saved, api.url)
+    assert caught.value.code == "login_ended"
+    assert saved.load() is None
+    assert api.received == []
+    # Nobody knows the new tokens, so they are revoked.
+    assert provider.count("/revoke") == 1
+    assert provider.refresh_tokens == {}
+
+
+def test_what_a_sibling_has_saved_is_used_and_not_refreshed_again(
+    make_app: MakeApplication, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    one, other = make_app(provider, clock=clock), make_app(provider, clock=clock)
+    saved = MemoryTokens(one.log_in(provider))
+    mine, its = one.client.api(saved), other.client.api(saved)
+    assert other.colour.wait(its.get(api.url)).status_code == 200
+    clock.ahead = 301
+    assert one.colour.wait(mine.get(api.url)).status_code == 200
+    assert other.colour.wait(its.get(api.url)).status_code == 200
+    assert len(provider.sent("refresh_token")) == 1
+    assert api.tokens()[1] == api.tokens()[2]
+
+
+def test_an_invalid_grant_reads_again_before_it_gives_up(
+    make_app: MakeApplication, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    one, other = make_app(provider, clock=clock), make_app(provider, clock=clock)
+    tokens = one.log_in(provider)
+    saved, truth = MemoryTokens(tokens), provider.routes["/token"]
+    racing = [True]
+
+    def sibling_wins(request: Received) -> Answer:
+        if racing:
+            racing.clear()  # the sibling's own request goes through
+            answer = truth(request)
+            body = httpx2.Response(200, content=answer.body).json()
+            won = replace(
+                tokens,
+                access_token=type(tokens.access_token)(body["access_token"]),
+                refresh_token=type(tokens.access_token)(body["refresh_token"]),
+                expires_at=int(clock()) + 300,
+                received_at=int(clock()),
+            )
+            saved.save(won)
+            return as_json({"error": "invalid_grant"}, 400)
+        return truth(request)
+
+    provider.routes["/token"] = sibling_wins
+    clock.ahead = 301
+    assert other.get(saved, api.url).status_code == 200
+    assert len(provider.sent("refresh_token")) == 1
+    kept = saved.load()
+    assert kept is not None
+    assert api.tokens() == [kept.access_token.reveal()]
+
+
+def test_a_session_never_goes_on_as_somebody_else(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    saved = MemoryTokens(app.log_in(provider))
+    session = app.client.api(saved)
+    assert app.colour.wait(session.get(api.url)).status_code == 200
+    provider.subject = "person-2"
+    saved.save(app.log_in(provider))
+    clock.ahead = 301
+    with pytest.raises(LoginRequired) as caught:
+        app.colour.wait(session.get(api.url))
+    assert caught.value.code == "login_ended"
+    assert saved.load() is not None
+    assert app.get(saved, api.url).status_code == 200
+
+
+@pytest.mark.requirement("CL-TOK-10")
+def test_saved_tokens_of_another_issuer_go_nowhere(
+    make_app: MakeApplication, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    other = MockProvider(path="/other")
+    saved = MemoryTokens(make_app(provider).log_in(provider))
+    stranger = make_app(other, clock=clock)
+    for ahead in (0, 301):
+        clock.ahead = ahead
+        with pytest.raises(UsageError) as caught:
+            stranger.get(saved, api.url)
+        assert caught.value.code == "foreign_tokens"
+    assert (api.received, other.received) == ([], [])
+    assert saved.load() is not None
+    other.close()
+
+
+def test_a_refused_token_is_refreshed_for_the_origin_that_was_named_alone(
+    app: Application, provider: MockProvider, api: Api
+) -> None:
+    tokens = app.log_in(provider)
+    for url in ("http://api.example/", "/path"):
+        with pytest.raises(UsageError):
+            app.get(tokens, url)
+    api.refused.add(tokens.access_token.reveal())
+    assert app.get(tokens, f"{api.origin}/old", follow_redirects=True).status_code == 401
+    assert provider.sent("refresh_token") == []
+
+
+def test_a_call_that_is_broken_off_in_a_refresh_leaves_nothing_locked(
+    provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    arrived, go_on, truth = threading.Event(), threading.Event(), provider.routes["/token"]
+    kept: list[Tokens] = []
+
+    def slow(request: Received) -> Answer:
+        arrived.set()
+        go_on.wait()
+        return truth(request)
+
+    async def main() -> int:
+        async with AsyncClient(
+            provider.issuer,
+            client_id=CLIENT_ID,
+            client_secret=CLIENT_SECRET,
+            redirect_uri="https://app.example/callback",
+            clock=clock,
+        ) as client:
+            login = await client.start_login()
+            tokens = await client.finish_login(provider.authorize(login.url), login)
+            session = client.api(tokens, on_tokens=kept.append)
+            clock.ahead = 301
+            provider.routes["/token"] = slow
+            first = asyncio.create_task(session.get(api.url))
+            await asyncio.to_thread(arrived.wait)
+            first.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await first
+            go_on.set()
+            return (await session.get(api.url)).status_code
+
+    assert asyncio.run(main()) == 200
+    assert len(provider.sent("refresh_token")) == len(kept) == 1
+
+
+def test_a_client_that_is_closed_in_a_refresh_keeps_what_it_gives(
+    provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    arrived, go_on, truth = threading.Event(), threading.Event(), provider.routes["/token"]
+
+    def slow(request: Received) -> Answer:
+        arrived.set()
+        go_on.wait()
+        return truth(request)
+
+    saved = MemoryTokens()
+
+    async def main() -> Tokens:
+        async with AsyncClient(
+            provider.issuer,
+            client_id=CLIENT_ID,
+            client_secret=CLIENT_SECRET,
+            redirect_uri="https://app.example/callback",
+            clock=clock,
+        ) as client:
+            login = await client.start_login()
+            tokens = await client.finish_login(provider.authorize(login.url), login)
+            saved.save(tokens)
+            clock.ahead = 301
+            provider.routes["/token"] = slow
+            call = asyncio.create_task(client.api(saved).get(api.url))
+            await asyncio.to_thread(arrived.wait)
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            go_on.set()
+            return tokens
+
+    old = asyncio.run(main())
+    kept = saved.load()
+    assert kept is not None
+    assert kept.refresh_token != old.refresh_token
+    assert api.received == []
+
+
+def test_a_thread_may_call_for_another_session_during_a_refresh(
+    provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    """No lock is held over the wire: who needs no refresh is not kept waiting."""
+    arrived, go_on, truth = threading.Event(), threading.Event(), provider.routes["/token"]
+    with Client(
+        provider.issuer,
+        client_id=CLIENT_ID,
+        client_secret=CLIENT_SECRET,
+        redirect_uri="https://app.example/callback",
+        clock=clock,
+    ) as client:
+
+        def log_in() -> Tokens:
+            login = client.start_login()
+            return client.finish_login(provider.authorize(login.url), login)
+
+        old = log_in()
+        clock.ahead = 301
+        fresh = log_in()
+
+        def slow(request: Received) -> Answer:
+            arrived.set()
+            go_on.wait()
+            return truth(request)
+
+        provider.routes["/token"] = slow
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(client.api(old).get, api.url)
+            arrived.wait()
+            assert client.api(fresh).get(api.url).status_code == 200
+            go_on.set()
+            assert waiting.result().status_code == 200

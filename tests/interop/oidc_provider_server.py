@@ -1,0 +1,86 @@
+"""oidc-provider (npm), in a script for Node.js."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.interop.foreign_server import API_ID, API_SECRET, AUDIENCE, AWKWARD_SECRET, METHODS
+from tests.support.application import REDIRECT_URI
+from tests.support.browser import Browser
+from tests.support.node import Node
+
+
+@dataclass
+class DevVisitor:
+    """Somebody at the pages that it has for development, each time in a fresh browser."""
+
+    issuer: str
+    denies: bool = False
+
+    def authorize(self, url: str) -> str:
+        browser = Browser(self.issuer, ours=False)
+        page = browser.get(url)
+        while page.status == 200:
+            if self.denies:
+                page = browser.get(f"{page.url}/abort")
+            else:
+                asked = {name for name, _ in page.form.fields}
+                typed = {"login": "alice", "password": "any"} if "login" in asked else {}
+                page = browser.submit(page, typed)
+        assert page.location.startswith(REDIRECT_URI), (page.status, page.text)
+        return page.location
+
+
+def describe_client(client_id: str, method: str, alg: str = "RS256") -> dict[str, object]:
+    """Return a client as oidc-provider registers it. OpenID Connect Registration §2."""
+    described: dict[str, object] = {
+        "client_id": client_id,
+        "redirect_uris": [REDIRECT_URI],
+        "response_types": ["code"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_method": method,
+        "id_token_signed_response_alg": alg,
+    }
+    return described if method == "none" else {**described, "client_secret": AWKWARD_SECRET}
+
+
+def open_provider(
+    node: str, clients: Sequence[dict[str, object]], algorithms: Sequence[str]
+) -> Node:
+    """Return the script, with clients, and the algorithms that may sign an ID token."""
+    asked = json.dumps({"clients": clients, "algorithms": algorithms})
+    return Node(node, Path(__file__).with_name("oidc_provider.mjs"), asked)
+
+
+class OidcProvider:
+    """See `ForeignServer`. Refresh tokens rotate."""
+
+    secret = AWKWARD_SECRET
+    resource = AUDIENCE
+    audience = AUDIENCE
+    spent = "invalid_grant"
+    tells_kinds = True
+
+    def __init__(self, node: str) -> None:
+        api: dict[str, object] = {
+            "client_id": API_ID,
+            "client_secret": API_SECRET,
+            "redirect_uris": [],
+            "response_types": [],
+            "grant_types": [],
+        }
+        clients = [describe_client(method, method) for method in METHODS]
+        self._node = open_provider(node, [*clients, api], ["RS256"]).__enter__()
+        self.issuer = str(self._node.ready["issuer"])
+
+    def visitor(self, *, denies: bool = False) -> DevVisitor:
+        return DevVisitor(self.issuer, denies)
+
+    def rotate_keys(self) -> None:
+        self._node.ask({"action": "rotate"})
+
+    def close(self) -> None:
+        self._node.close()

@@ -1,0 +1,177 @@
+"""What a driver runs once for many, in whatever loop, and what it calls for a flow."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from codegrant.errors import TransportError
+from codegrant.flow import Effect, Flow, ask
+from codegrant.remote.aio import AsyncDriver
+from codegrant.remote.effects import Call, SingleFlight
+from codegrant.remote.sync import SyncDriver
+from codegrant.remote.transport import HttpSettings
+from tests.support.waiting import wait_until
+
+
+class Work:
+    """A flow that counts its runs and goes on when it is told to."""
+
+    def __init__(self, *, finishes: bool = False, fail: bool = False) -> None:
+        self.begun = 0
+        self.ended = 0
+        self.begins, self.go_on = threading.Event(), threading.Event()
+        self.fail = fail
+        self.effect: Effect[object] = SingleFlight("key", self.flow, finishes)
+
+    def flow(self) -> Flow[object]:
+        self.begun += 1
+        self.begins.set()
+        yield from ask(Call(lambda: self.go_on.wait(20), blocks=True))
+        self.ended += 1
+        if self.fail:
+            raise TransportError("no", code="timeout")
+        return self
+
+
+def in_loops(driver: AsyncDriver, effect: Effect[object], count: int) -> list[Callable[[], Any]]:
+    """Ask for `effect` in that many event loops at once; return what waits for each."""
+    asked: list[object] = []
+
+    async def main() -> object:
+        try:
+            task = asyncio.create_task(driver.perform(effect))
+            await asyncio.sleep(0)  # it has asked, and waits
+            asked.append(task)
+            return await task
+        finally:
+            await driver.aclose()
+
+    pool = ThreadPoolExecutor(count)
+    futures = [pool.submit(asyncio.run, main()) for _ in range(count)]
+    pool.shutdown(wait=False)
+    wait_until(lambda: len(asked) == count)
+    return [future.result for future in futures]
+
+
+@pytest.mark.parametrize("finishes", [False, True])
+def test_several_event_loops_share_one_flight(finishes: bool) -> None:
+    driver, work = AsyncDriver(HttpSettings()), Work(finishes=finishes)
+    waiting = in_loops(driver, work.effect, 4)
+    (process,) = driver._processes.values()
+    work.go_on.set()
+    assert [result() for result in waiting] == [work] * 4
+    assert work.begun == 1
+    assert process.flights == {}
+
+
+def test_a_failure_reaches_every_event_loop() -> None:
+    driver, work = AsyncDriver(HttpSettings()), Work(finishes=True, fail=True)
+    waiting = in_loops(driver, work.effect, 3)
+    work.go_on.set()
+    for result in waiting:
+        with pytest.raises(TransportError, match="no"):
+            result()
+
+
+@pytest.mark.parametrize("finishes", [False, True])
+def test_a_loop_that_stands_still_leads_nobody(finishes: bool) -> None:
+    """Its flight never lands, so another loop begins anew."""
+    driver, stuck, work = AsyncDriver(HttpSettings()), Work(finishes=finishes), Work()
+    still = asyncio.new_event_loop()
+
+    async def begin() -> asyncio.Task[object]:
+        task = asyncio.create_task(driver.perform(stuck.effect))
+        await asyncio.to_thread(stuck.begins.wait)
+        return task
+
+    task = still.run_until_complete(begin())
+    work.go_on.set()
+    (result,) = in_loops(driver, work.effect, 1)
+    assert result() is work
+    stuck.go_on.set()
+    assert still.run_until_complete(task) is stuck  # it comes to its own end, unheard
+    still.run_until_complete(driver.aclose())
+    still.run_until_complete(still.shutdown_default_executor())
+    still.close()
+
+
+def test_what_must_be_finished_goes_on_without_who_began_it() -> None:
+    driver, work = AsyncDriver(HttpSettings()), Work(finishes=True)
+
+    async def main() -> None:
+        task = asyncio.create_task(driver.perform(work.effect))
+        await asyncio.to_thread(work.begins.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert work.ended == 0
+        work.go_on.set()
+        await driver.aclose()  # waits for it
+        assert work.ended == 1
+
+    asyncio.run(main())
+    assert work.begun == 1
+
+
+def test_a_close_leaves_nothing_open_of_what_it_waited_for() -> None:
+    driver, work = AsyncDriver(HttpSettings()), Work()
+
+    def flow() -> Flow[object]:
+        yield from work.flow()
+        return (yield from ask(Call(driver.pool)))
+
+    async def main() -> None:
+        task = asyncio.create_task(driver.perform(SingleFlight("key", flow, finishes=True)))
+        await asyncio.to_thread(work.begins.wait)
+        pool, closing = driver.pool(), [asyncio.create_task(driver.aclose()) for _ in range(2)]
+        await asyncio.sleep(0)  # both wait by now
+        work.go_on.set()
+        await asyncio.gather(*closing)
+        assert driver._loops == {}
+        assert await task is pool
+        assert pool.is_closed
+
+    asyncio.run(main())
+
+
+def test_what_need_not_be_finished_ends_with_who_began_it() -> None:
+    driver, work = AsyncDriver(HttpSettings()), Work()
+
+    async def main() -> None:
+        task = asyncio.create_task(driver.perform(work.effect))
+        await asyncio.to_thread(work.begins.wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        work.go_on.set()
+        await driver.aclose()
+
+    asyncio.run(main())
+    assert (work.begun, work.ended) == (1, 0)
+
+
+def test_a_call_runs_where_it_does_no_harm() -> None:
+    here = threading.current_thread()
+    assert SyncDriver(HttpSettings()).perform(Call(threading.current_thread, True)) is here
+    driver = AsyncDriver(HttpSettings())
+
+    async def main() -> tuple[threading.Thread, threading.Thread, int]:
+        async def later() -> int:
+            await asyncio.sleep(0)
+            return 7
+
+        return (
+            await driver.perform(Call(threading.current_thread, blocks=True)),
+            await driver.perform(Call(threading.current_thread)),
+            await driver.perform(Call(later)),
+        )
+
+    blocking, quick, answer = asyncio.run(main())
+    assert blocking is not here
+    assert (quick, answer) == (here, 7)
