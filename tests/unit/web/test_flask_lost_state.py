@@ -213,7 +213,7 @@ def test_c_a_concurrent_answer_that_rewrites_the_session_does_no_harm(shop: Shop
 class _NeverSaves(SecureCookieSessionInterface):
     """A session that is lost with every answer."""
 
-    def save_session(self, *_: Any) -> None:
+    def save_session(self, app: Any, session: Any, response: Any) -> None:
         """Do not save it."""
 
 
