@@ -56,7 +56,7 @@ class ClientFlows:
 
     def __init__(self, config: ClientConfig) -> None:
         self.config = config
-        self.lineage = Lineage()
+        self.lineage: Lineage = Lineage()
         if isinstance(config.server, str):
             self._discovery: Discovery | None = Discovery(
                 config.server,

@@ -96,7 +96,7 @@ class WebLogin:
             logout_path=logout_path,
             home=home,
         )
-        self.sessions = LoginSessions(configs, key_ring, session_lifetime)
+        self.sessions: LoginSessions = LoginSessions(configs, key_ring, session_lifetime)
         self._callback = LoginCallback(self._clients, self._addresses, self.sessions, key_ring)
 
     def routes(self) -> Iterator[tuple[str, str]]:
