@@ -123,7 +123,7 @@ class Introspector:
         verified: VerifiedTokens,
     ) -> None:
         self.issuer = issuer
-        self.every_token = settings.every_token
+        self.every_token: bool = settings.every_token
         self._settings = settings
         self._discovery = discovery
         self._audience = audience
