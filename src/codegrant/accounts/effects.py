@@ -79,7 +79,7 @@ class UpdateAccount(Effect[bool]):
 
 @dataclass(frozen=True, slots=True)
 class ReplacePassword(Effect[bool]):
-    """Store a new password hash; end the person's sessions and revoke their grants with it.
+    """Store a new password hash; end the person's sessions, grants and consents with it.
 
     Whoever knew the old password keeps nothing. False when there is no such account.
     """

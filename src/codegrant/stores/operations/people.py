@@ -78,6 +78,8 @@ def _end_everything(subject: str, now: int) -> Flow[None]:
     """Let nothing that a person was given so far come back to life."""
     yield from execute(_SQL["end_sessions_of"], subject=subject)
     yield from execute(_SQL["revoke_grants_of_subject"], subject=subject, now=now)
+    # Whoever had the old password may have agreed to something, too.
+    yield from execute(_SQL["forget_consents_of_subject"], subject=subject)
 
 
 def save_session(effect: accounts.SaveSession) -> Flow[bool]:

@@ -172,5 +172,8 @@ SET revoked_at = :now
 WHERE subject = :subject AND client_id = :client_id AND revoked_at IS NULL
 RETURNING grant_id;
 
+-- name: forget_consents_of_subject
+DELETE FROM consents WHERE subject = :subject;
+
 -- name: forget_consents
 DELETE FROM consents WHERE subject = :subject AND client_id = :client_id RETURNING audience;

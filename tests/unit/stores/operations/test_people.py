@@ -491,3 +491,21 @@ def test_a_consent_alone_can_be_withdrawn(store: SqliteStore) -> None:
     agree(store, "alice", "web", "openid")
     assert store.perform(WithdrawAccess("alice", "web", NOW))
     assert store.perform(ListAccess("alice", NOW, 10)) == ()
+
+
+@pytest.mark.usefixtures("clients")
+@pytest.mark.parametrize("end", ["new password", "disabled"])
+def test_what_was_agreed_to_ends_with_the_password_and_the_account(
+    store: SqliteStore, end: str
+) -> None:
+    """Somebody who had the password may have agreed to an application of theirs."""
+    for name in ("alice", "bob"):
+        grant_to(store, "web", f"sub-{name}")
+        store.perform(AddAccount(account(name)))
+        store.perform(SaveConsent(f"sub-{name}", "web", AUDIENCE, frozenset({"openid"}), NOW))
+    if end == "new password":
+        assert store.perform(ReplacePassword("sub-alice", HASH, NOW))
+    else:
+        assert store.perform(UpdateAccount(replace(account("alice"), enabled=False)))
+    assert store.perform(FindConsent("sub-alice", "web", AUDIENCE)) is None
+    assert store.perform(FindConsent("sub-bob", "web", AUDIENCE)) == frozenset({"openid"})
