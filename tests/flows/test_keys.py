@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from codegrant.errors import StoreError, TokenRejected
-from codegrant.jose import KeySet, sign_jwt
+from codegrant.jose import KeySet, PrivateKey, sign_jwt
 from codegrant.sealing import KeyRing
 from codegrant.server.keys import SigningKeys, make_key, open_key, rotate_key
 from codegrant.server.policy import Policy
@@ -204,3 +204,21 @@ def test_keys_outlive_the_longest_token() -> None:
     old = next(record for record in records if record.retires_at is not None)
     assert old.removes_at is not None
     assert old.removes_at >= NOW + 7200
+
+
+def test_a_forged_signature_causes_no_look_for_newer_keys(bench: Bench) -> None:
+    token = document(bench.token(bench.code(scope="openid")))["access_token"]
+    head, payload, signature = token.split(".")
+    other = "B" if signature[10] != "B" else "C"
+    forged = f"{head}.{payload}.{signature[:10]}{other}{signature[11:]}"
+    bench.store.asked.clear()
+    assert status_at_userinfo(bench, forged) == 401
+    assert "LoadKeys" not in bench.store.asked
+    # A key that nobody here has heard of may be one that another process has just made.
+    unknown = sign_jwt(PrivateKey.generate("ES256"), {}, typ="at+jwt")
+    assert status_at_userinfo(bench, unknown) == 401
+    assert "LoadKeys" in bench.store.asked
+
+
+def status_at_userinfo(bench: Bench, token: str) -> int:
+    return bench.send("GET", "/userinfo", headers=[("authorization", f"Bearer {token}")]).status
