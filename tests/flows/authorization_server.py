@@ -24,7 +24,7 @@ from codegrant.sealing import KeyRing
 from codegrant.secret import digest_of
 from codegrant.server import effects
 from codegrant.server.events import Event
-from codegrant.server.interaction import Authentication, Host
+from codegrant.server.interaction import Authentication, Host, Visitor
 from codegrant.server.keys import FIRST_ALGORITHMS, make_key
 from codegrant.server.policy import Policy
 from codegrant.server.records import (
@@ -305,7 +305,7 @@ class Bench:
         self.people = {ALICE.subject: ALICE}
         self.pages: list[OAuthError] = []
         host = Host(
-            find_authentication=self._find_authentication,
+            find_visitor=self._find_visitor,
             find_consent=self._find_consent,
             find_person=self._find_person,
         )
@@ -313,10 +313,14 @@ class Bench:
         self.server = AuthorizationServer(policy, host, KEY_RING)
         self.now = NOW
 
-    def _find_authentication(self, request: Request, now: int) -> Flow[Authentication | None]:
-        self.store.asked.append("find_authentication")
-        yield from ()
-        return self.authentication
+    def _find_visitor(
+        self, request: Request, client_id: str, audience: str, now: int
+    ) -> Flow[Visitor | None]:
+        self.store.asked.append("find_visitor")
+        if self.authentication is None:
+            return None
+        consent = yield from self._find_consent(self.authentication.subject, client_id, audience)
+        return Visitor(self.authentication, consent)
 
     def _find_consent(
         self,

@@ -75,7 +75,7 @@ def test_after_a_post_the_session_is_not_read(bench: Bench) -> None:
     bench.agree()
     page, _ = page_of(bench.authorize_by_post())
     assert page == "login"
-    assert "find_authentication" not in bench.store.asked
+    assert "find_visitor" not in bench.store.asked
     assert not bench.store.codes
 
 

@@ -16,6 +16,7 @@ from codegrant.secret import Secret
 
 __all__ = [
     "AddAccount",
+    "AgreedSession",
     "ChangePassword",
     "EndOtherSessions",
     "EndSession",
@@ -23,6 +24,7 @@ __all__ = [
     "EndSessionsOf",
     "FindAccount",
     "FindAccountBySubject",
+    "FindAgreedSession",
     "FindConsent",
     "FindSession",
     "HashPassword",
@@ -149,6 +151,25 @@ class FindSession(Effect[Session | None]):
     digest: bytes
     now: int
     idle_since: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgreedSession:
+    """A session, and the scope that its person agreed to; None where nothing is remembered."""
+
+    session: Session
+    consent: frozenset[str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class FindAgreedSession(Effect[AgreedSession | None]):
+    """What `FindSession` and `FindConsent` find, in one look."""
+
+    digest: bytes
+    now: int
+    idle_since: int
+    client_id: str
+    audience: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,14 +25,14 @@ from codegrant.accounts.effects import (
 )
 from codegrant.accounts.pages.render import Pages
 from codegrant.accounts.records import Account
-from codegrant.accounts.sessions import authentication_of, find_session
+from codegrant.accounts.sessions import authentication_of, find_agreed_session
 from codegrant.accounts.subjects import new_subject
 from codegrant.errors import ConfigurationError
 from codegrant.flow import Flow, ask
 from codegrant.http import Request
 from codegrant.messages.json import JsonValue
 from codegrant.secret import Secret
-from codegrant.server.host import Authentication, Host
+from codegrant.server.host import Host, Visitor
 from codegrant.server.policy import Policy
 from codegrant.server.records import Person
 
@@ -53,9 +53,11 @@ _EMAIL_CLAIMS = frozenset({"email", "email_verified"})
 def build_host(policy: Policy, pages: Pages) -> Host:
     """Return the answers to all that an `AuthorizationServer` asks about people."""
 
-    def find_authentication(request: Request, now: int) -> Flow[Authentication | None]:
-        session = yield from find_session(policy, request, now)
-        return None if session is None else authentication_of(session)
+    def find_visitor(
+        request: Request, client_id: str, audience: str, now: int
+    ) -> Flow[Visitor | None]:
+        found = yield from find_agreed_session(policy, request, client_id, audience, now)
+        return None if found is None else Visitor(authentication_of(found.session), found.consent)
 
     def find_consent(subject: str, client_id: str, audience: str) -> Flow[frozenset[str] | None]:
         return (yield from ask(FindConsent(subject, client_id, audience)))
@@ -65,10 +67,11 @@ def build_host(policy: Policy, pages: Pages) -> Host:
         return None if account is None else person_of(account)
 
     return Host(
-        find_authentication=find_authentication,
+        find_visitor=find_visitor,
         find_consent=find_consent,
         find_person=find_person,
         error_page=pages.error,
+        ends_grants=True,
     )
 
 

@@ -9,7 +9,14 @@ the password.
 from __future__ import annotations
 
 from codegrant.accounts.browsers import describe_browser
-from codegrant.accounts.effects import EndSession, FindSession, SaveSession, TouchSession
+from codegrant.accounts.effects import (
+    AgreedSession,
+    EndSession,
+    FindAgreedSession,
+    FindSession,
+    SaveSession,
+    TouchSession,
+)
 from codegrant.accounts.records import Account, Session
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.http import Headers, Request, find_cookies
@@ -24,6 +31,7 @@ from codegrant.server.policy import Policy
 __all__ = [
     "authentication_of",
     "end_session",
+    "find_agreed_session",
     "find_session",
     "find_session_secret",
     "new_session",
@@ -50,12 +58,30 @@ def find_session(policy: Policy, request: Request, now: int) -> Flow[Session | N
     secret = find_session_secret(policy, request.headers)
     if secret is None:
         return None
-    digest = secret.digest()
-    session = yield from ask(FindSession(digest, now, now - policy.session_idle))
-    # Once a minute is exact enough for hours, and spares a write per request.
-    if session is not None and now - session.seen_at >= _TOUCH_AFTER:
-        yield from ask(TouchSession(digest, now))
+    session = yield from ask(FindSession(secret.digest(), now, now - policy.session_idle))
+    if session is not None:
+        yield from _touch(session, now)
     return session
+
+
+def find_agreed_session(
+    policy: Policy, request: Request, client_id: str, audience: str, now: int
+) -> Flow[AgreedSession | None]:
+    """As `find_session`, with what its person agreed to for this client and audience."""
+    secret = find_session_secret(policy, request.headers)
+    if secret is None:
+        return None
+    idle_since = now - policy.session_idle
+    found = yield from ask(FindAgreedSession(secret.digest(), now, idle_since, client_id, audience))
+    if found is not None:
+        yield from _touch(found.session, now)
+    return found
+
+
+def _touch(session: Session, now: int) -> Flow[None]:
+    """Note that a session was used; once a minute is exact enough for hours."""
+    if now - session.seen_at >= _TOUCH_AFTER:
+        yield from ask(TouchSession(session.digest, now))
 
 
 def start_session(

@@ -38,6 +38,10 @@ from codegrant.web.running import uvicorn_config
 
 __all__ = ["serve"]
 
+# A request makes a few hundred objects that die with it: by default every other one would
+# have a collection look through the others' that are under way.
+_YOUNG_OBJECTS = 10_000
+
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT and return the exit status.
@@ -65,6 +69,7 @@ def serve(settings: Settings) -> int:
             # What exists by now stays: no collection needs to look at it again.
             gc.collect()
             gc.freeze()
+            gc.set_threshold(_YOUNG_OBJECTS)
             if settings.workers == 1:
                 return _serve(settings, site, store, listener, ready=announce)
         # The store is closed here and opens afresh in every process that is forked.

@@ -10,7 +10,7 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codegrant.server.events import Event
-    from codegrant.server.host import Authentication, Host
+    from codegrant.server.host import Authentication, Host, Visitor
     from codegrant.server.policy import Limits, Policy
     from codegrant.server.records import ClientRecord, Person, ResourceRecord
     from codegrant.server.server import AuthorizationServer
@@ -25,6 +25,7 @@ __all__ = [
     "Person",
     "Policy",
     "ResourceRecord",
+    "Visitor",
 ]
 
 _HOMES = {
@@ -37,6 +38,7 @@ _HOMES = {
     "Person": "records",
     "Policy": "policy",
     "ResourceRecord": "records",
+    "Visitor": "host",
 }
 
 

@@ -76,14 +76,11 @@ def _decide(
     server: AuthorizationServer, request: Request, checked: CheckedAuthorization, now: int
 ) -> Flow[Decision]:
     """Return what the request needs, as far as this browser's session goes."""
-    authentication = yield from server.host.find_authentication(request, now)
-    remembered: frozenset[str] | None = None
-    if authentication is not None and not checked.client.skip_consent:
-        find_consent = server.host.find_consent
-        remembered = yield from find_consent(
-            authentication.subject, checked.client.client_id, checked.audience
-        )
-    return decide(checked, authentication, remembered, now)
+    find_visitor = server.host.find_visitor
+    visitor = yield from find_visitor(request, checked.client.client_id, checked.audience, now)
+    if visitor is None:
+        return decide(checked, None, None, now)
+    return decide(checked, visitor.authentication, visitor.consent, now)
 
 
 def _start_transaction(

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from codegrant.errors import OAuthError
 from codegrant.flow import Flow, ask
 from codegrant.http import Response
+from codegrant.messages.json import JsonValue
 from codegrant.messages.token import TokenResponse
 from codegrant.rules.scope import format_scope
 from codegrant.secret import Secret
 from codegrant.server.answers import secret_json
+from codegrant.server.claims import claims_of, parse_claims
 from codegrant.server.effects import Emit, RevokeGrant
 from codegrant.server.events import Event
 from codegrant.server.policy import Policy
@@ -53,10 +55,15 @@ def issue_tokens(
 
     RFC 6749 §5.1; OIDC Core §3.1.3.3, §12.2.
     """
-    person = yield from server.host.find_person(grant.subject)
-    if person is None or not person.enabled:
-        yield from end_grant(grant, "person disabled", now)
-        raise refused("person disabled")
+    claims: dict[str, JsonValue] = {}
+    if claims_request or not server.host.ends_grants:
+        person = yield from server.host.find_person(grant.subject)
+        if person is None or not person.enabled:
+            yield from end_grant(grant, "person disabled", now)
+            raise refused("person disabled")
+        if claims_request:
+            wanted = parse_claims(claims_request).id_token
+            claims = claims_of(person.claims, grant.scope, wanted)
     access_token = yield from mint_access_token(server, grant, scope, now)
     if access_token is None:
         raise refused("grant revoked meanwhile")
@@ -66,11 +73,10 @@ def issue_tokens(
             server,
             grant,
             client=client,
-            person=person,
+            person_claims=claims,
             access_token=access_token,
             now=now,
             nonce=nonce,
-            claims_request=claims_request,
         )
     return token_answer(
         server.policy, access_token, scope, refresh_token=refresh_token, id_token=id_token

@@ -11,7 +11,7 @@ from codegrant.http import Request, Response
 from codegrant.server.answers import plain_error_page
 from codegrant.server.records import Person
 
-__all__ = ["Authentication", "Host"]
+__all__ = ["Authentication", "Host", "Visitor"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,21 +33,38 @@ class Authentication:
     sid: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who is logged in in the browser that asks, and what they agreed to before.
+
+    Attributes:
+        consent: the scope that is remembered for the client and audience in question, or None.
+    """
+
+    authentication: Authentication
+    consent: frozenset[str] | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
     """What the application that has the people answers.
 
     Attributes:
-        find_authentication: `(request, now)`: who is logged in in this browser; None for
-            nobody, an ended session or a disabled person.
+        find_visitor: `(request, client_id, audience, now)`: who is logged in in this browser,
+            and what `find_consent` would say of them; None for nobody, an ended session or a
+            disabled person.
         find_consent: `(subject, client_id, audience)`: the scope that the person agreed to
             for access to that audience and that is remembered, or None.
         find_person: `(subject)`: the person as they are now, or None.
         error_page: `(error, request)`: a page for a request that may not be redirected.
             Its status is `error.status`.
+        ends_grants: whether a person who is disabled or removed loses all of their grants in
+            the same step (`RevokeGrant`). Then a grant that is alive answers for its person,
+            who is asked for only where their claims are needed.
     """
 
-    find_authentication: Callable[[Request, int], Flow[Authentication | None]]
+    find_visitor: Callable[[Request, str, str, int], Flow[Visitor | None]]
     find_consent: Callable[[str, str, str], Flow[frozenset[str] | None]]
     find_person: Callable[[str], Flow[Person | None]]
     error_page: Callable[[OAuthError, Request], Response] = plain_error_page
+    ends_grants: bool = False

@@ -44,7 +44,7 @@ from codegrant.server.effects import (
     TransactionEnd,
 )
 from codegrant.server.events import Event, EventName
-from codegrant.server.host import Authentication, Host
+from codegrant.server.host import Authentication, Host, Visitor
 from codegrant.server.records import Transaction
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ __all__ = [
     "NeedConsent",
     "NeedLogin",
     "Ready",
+    "Visitor",
     "answer_step",
     "approve",
     "bind_transaction",

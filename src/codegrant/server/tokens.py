@@ -11,7 +11,6 @@ from codegrant.jose import base64url, half_hash, sign_jwt
 from codegrant.messages.json import JsonValue
 from codegrant.rules.scope import format_scope
 from codegrant.secret import digest_of
-from codegrant.server.claims import claims_of, parse_claims
 from codegrant.server.effects import FindResource, SaveAccessToken
 from codegrant.server.keys import SIGNING_ALGORITHMS
 from codegrant.server.policy import AccessFormat, SigningAlgorithm
@@ -19,7 +18,6 @@ from codegrant.server.records import (
     AccessTokenRecord,
     ClientRecord,
     GrantRecord,
-    Person,
 )
 
 if TYPE_CHECKING:
@@ -128,11 +126,10 @@ def mint_id_token(
     grant: GrantRecord,
     *,
     client: ClientRecord,
-    person: Person,
+    person_claims: Mapping[str, JsonValue],
     access_token: str,
     now: int,
     nonce: str = "",
-    claims_request: str = "",
 ) -> Flow[str]:
     """Return the ID token that goes with `access_token`.
 
@@ -141,14 +138,16 @@ def mint_id_token(
     the others are at the userinfo endpoint.
 
     Args:
+        person_claims: those that the `claims` parameter of the authorization request asked
+            for; none of the others here can be replaced by them.
         nonce: of the authorization request; empty at a refresh.
-        claims_request: the `claims` parameter of the authorization request, or empty.
 
     OIDC Core §2, §3.1.3.6, §12.2.
     """
     alg = _id_token_alg(client)
     key = yield from server.keys.signer(alg, now)
     claims: dict[str, JsonValue] = {
+        **person_claims,
         "iss": server.policy.issuer,
         "sub": grant.subject,
         "aud": client.client_id,
@@ -161,9 +160,6 @@ def mint_id_token(
         claims["nonce"] = nonce
     if grant.sid:
         claims["sid"] = grant.sid
-    if claims_request:
-        wanted = parse_claims(claims_request).id_token
-        claims = claims_of(person.claims, grant.scope, wanted) | claims
     return sign_jwt(key, claims | _authentication_claims(grant), typ="JWT")
 
 

@@ -191,9 +191,15 @@ def test_the_host_answers_from_the_database(house: House) -> None:
     house.perform(SaveConsent("person-alice", "a", AUDIENCE, frozenset({"email"}), NOW))
     cookie = f"{cookie_name(house.policy, 'session')}=cookie"
     request = Request(method="GET", url="x", headers=Headers([("cookie", cookie)]))
-    found = house.run(host.find_authentication(request, NOW))
-    assert (found.subject, found.sid) == ("person-alice", "sid")
-    assert house.run(host.find_authentication(Request(method="GET", url="x"), NOW)) is None
+    found = house.run(host.find_visitor(request, "a", AUDIENCE, NOW))
+    assert (found.authentication.subject, found.authentication.sid) == ("person-alice", "sid")
+    assert found.consent == {"openid", "email"}
+    for client_id, audience in (("b", AUDIENCE), ("a", "https://other.test/")):
+        found = house.run(host.find_visitor(request, client_id, audience, NOW))
+        assert found.authentication.sid == "sid"
+        assert found.consent is None
+    nobody = Request(method="GET", url="x")
+    assert house.run(host.find_visitor(nobody, "a", AUDIENCE, NOW)) is None
     assert house.run(host.find_person("person-alice")) == person_of(account("alice"))
     assert house.run(host.find_person("person-nobody")) is None
     assert house.run(host.find_consent("person-alice", "a", AUDIENCE)) == {"openid", "email"}

@@ -7,11 +7,19 @@ from typing import Any
 
 import pytest
 
-from codegrant.accounts.effects import EndSession, FindSession, SaveSession, TouchSession
+from codegrant.accounts.effects import (
+    AgreedSession,
+    EndSession,
+    FindAgreedSession,
+    FindSession,
+    SaveSession,
+    TouchSession,
+)
 from codegrant.accounts.records import Account, Session
 from codegrant.accounts.sessions import (
     authentication_of,
     end_session,
+    find_agreed_session,
     find_session,
     start_session,
 )
@@ -88,6 +96,19 @@ def test_its_use_is_written_at_most_once_a_minute(seen: int, *, touched: bool) -
         assert finish(flow, None) == session
     else:
         assert finish(flow, session) == session
+
+
+def test_a_session_is_looked_up_together_with_what_was_agreed_to() -> None:
+    flow = find_agreed_session(POLICY, request_with(f"{NAME}=value"), "web", "https://a.test", NOW)
+    wanted = FindAgreedSession(digest_of("value"), NOW, NOW - 3600, "web", "https://a.test")
+    assert next(flow) == wanted
+    found = AgreedSession(replace(SESSION, seen_at=NOW - 60), frozenset({"openid"}))
+    assert flow.send(found) == TouchSession(digest_of("value"), NOW)
+    assert finish(flow, None) == found
+    nobody = find_agreed_session(POLICY, request_with(), "web", "https://a.test", NOW)
+    with pytest.raises(StopIteration) as end:
+        next(nobody)
+    assert end.value.value is None
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ def nobody(*_: object) -> Any:
     yield from ()
 
 
-HOST = Host(find_authentication=nobody, find_consent=nobody, find_person=nobody)
+HOST = Host(find_visitor=nobody, find_consent=nobody, find_person=nobody)
 
 
 def test_a_host_without_pages_answers_in_plain_text() -> None:

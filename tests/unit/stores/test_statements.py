@@ -122,6 +122,9 @@ WHOLE_TABLE = {
         ),
         pytest.param(("accounts", "list_accounts"), [translation.ACCOUNT], 0, id="accounts"),
         pytest.param(("accounts", "find_session"), [translation.SESSION], 0, id="session"),
+        pytest.param(
+            ("accounts", "find_agreed_session"), [translation.SESSION], 1, id="agreed session"
+        ),
         pytest.param(("logins", "find_login"), [translation.LOGIN], 0, id="login"),
     ],
 )

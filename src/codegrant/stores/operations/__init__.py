@@ -98,6 +98,7 @@ OPERATIONS: Mapping[type[Effect[Any]], Operation] = {
     accounts.ChangePassword: _writes(people.change_password),
     accounts.SaveSession: _writes(people.save_session),
     accounts.FindSession: _reads(people.find_session),
+    accounts.FindAgreedSession: _reads(people.find_agreed_session),
     accounts.TouchSession: _writes(people.touch_session),
     accounts.EndSession: _writes(people.end_session),
     accounts.EndSessionsOf: _writes(people.end_sessions_of),

@@ -106,6 +106,23 @@ def find_session(effect: accounts.FindSession) -> Flow[Session | None]:
     )
 
 
+def find_agreed_session(effect: accounts.FindAgreedSession) -> Flow[accounts.AgreedSession | None]:
+    """Return a session that holds, with the scope its person agreed to."""
+    found = yield from execute(
+        _SQL["find_agreed_session"],
+        digest=effect.digest,
+        now=effect.now,
+        idle_since=effect.idle_since,
+        client_id=effect.client_id,
+        audience=effect.audience,
+    )
+    if not found:
+        return None
+    scope, *columns = found[0]
+    consent = None if scope is None else frozenset(names_of(scope))
+    return accounts.AgreedSession(SESSION.record(columns), consent)
+
+
 def touch_session(effect: accounts.TouchSession) -> Flow[None]:
     """Note that a session was used."""
     yield from execute(_SQL["touch_session"], digest=effect.digest, now=effect.now)

@@ -93,6 +93,24 @@ WHERE
     AND sessions.seen_at > :idle_since
     AND accounts.enabled = 1;
 
+-- name: find_agreed_session
+SELECT
+    consents.scope,
+    sessions.digest, sessions.sid, sessions.subject, sessions.auth_time, sessions.amr,
+    sessions.created_at, sessions.seen_at, sessions.expires_at, sessions.browser
+FROM sessions
+JOIN accounts ON accounts.subject = sessions.subject
+LEFT JOIN consents
+    ON
+        consents.subject = sessions.subject
+        AND consents.client_id = :client_id
+        AND consents.audience = :audience
+WHERE
+    sessions.digest = :digest
+    AND sessions.expires_at > :now
+    AND sessions.seen_at > :idle_since
+    AND accounts.enabled = 1;
+
 -- name: list_sessions
 SELECT
     sessions.digest, sessions.sid, sessions.subject, sessions.auth_time, sessions.amr,

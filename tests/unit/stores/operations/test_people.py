@@ -10,6 +10,7 @@ import pytest
 
 from codegrant.accounts.effects import (
     AddAccount,
+    AgreedSession,
     ChangePassword,
     EndOtherSessions,
     EndSession,
@@ -17,6 +18,7 @@ from codegrant.accounts.effects import (
     EndSessionsOf,
     FindAccount,
     FindAccountBySubject,
+    FindAgreedSession,
     FindConsent,
     FindSession,
     ListAccess,
@@ -105,6 +107,27 @@ def test_a_session_comes_back_while_all_of_it_holds(store: SqliteStore) -> None:
     assert store.perform(FindSession(alive.digest, NOW + 1000, NOW - 1)) is None
     assert store.perform(FindSession(alive.digest, NOW, NOW)) is None
     assert find(store, session("another")) is None
+
+
+def test_a_session_comes_back_with_what_its_person_agreed_to(store: SqliteStore) -> None:
+    alive = session()
+    agree(store, alive.subject, "web", "openid", "email")
+    store.perform(AddAccount(account()))
+    store.perform(SaveSession(alive, HASH))
+
+    def find_agreed(
+        client_id: str = "web", audience: str = AUDIENCE, now: int = NOW, idle_since: int = NOW - 1
+    ) -> AgreedSession | None:
+        digest = alive.digest
+        return store.perform(FindAgreedSession(digest, now, idle_since, client_id, audience))
+
+    assert find_agreed() == AgreedSession(alive, frozenset({"openid", "email"}))
+    assert find_agreed("other") == AgreedSession(alive, None)
+    assert find_agreed(audience="https://other.example/") == AgreedSession(alive, None)
+    assert find_agreed(now=NOW + 1000) is None
+    assert find_agreed(idle_since=NOW) is None
+    store.perform(UpdateAccount(replace(account(), enabled=False)))
+    assert find_agreed() is None
 
 
 @pytest.mark.parametrize(
