@@ -260,9 +260,13 @@ class Floor:
                 return as_json(answer)
             case "refresh_token":
                 refresh = secrets.token_urlsafe(32)
-                grant_id, sub, scope = await self.rotate(form, digest_of(refresh))
-                answer = self.tokens(self.access_token(grant_id, sub, scope), scope)
-                return as_json(answer | {"refresh_token": refresh})
+                grant_id, sub, scope, auth_time = await self.rotate(form, digest_of(refresh))
+                access_token = self.access_token(grant_id, sub, scope)
+                answer = self.tokens(access_token, scope) | {"refresh_token": refresh}
+                if "openid" in scope.split(" "):
+                    claims = self.claims(sub, auth_time, None, access_token)
+                    answer["id_token"] = self.sign("JWT", claims)
+                return as_json(answer)
             case _:
                 raise Refused("unsupported_grant_type")
 
@@ -311,7 +315,8 @@ class Floor:
             return connection.execute(
                 "UPDATE grants SET refresh_digest = ?"
                 " WHERE refresh_digest = ? AND client_id = ? AND revoked = 0"
-                " AND ' ' || scope || ' ' LIKE '% offline_access %' RETURNING id, sub, scope",
+                " AND ' ' || scope || ' ' LIKE '% offline_access %' RETURNING id, sub, scope,"
+                " auth_time",
                 (successor, digest, CLIENT_ID),
             ).fetchall()
 
@@ -396,19 +401,21 @@ class Floor:
         }
         return self.sign("at+jwt", claims)
 
-    def claims(self, sub: str, auth_time: int, nonce: str, access_token: str) -> dict[str, object]:
+    def claims(
+        self, sub: str, auth_time: int, nonce: str | None, access_token: str
+    ) -> dict[str, object]:
         """Return what the ID token says."""
         now = int(time.time())
-        return {
+        claims: dict[str, object] = {
             "iss": self.issuer,
             "sub": sub,
             "aud": CLIENT_ID,
             "exp": now + TOKEN_SECONDS,
             "iat": now,
             "auth_time": auth_time,
-            "nonce": nonce,
             "at_hash": base64url(digest_of(access_token)[:16]),
         }
+        return claims if nonce is None else claims | {"nonce": nonce}
 
     def _head(self, typ: str) -> str:
         return base64url(json.dumps({"alg": "ES256", "typ": typ, "kid": "floor"}).encode())

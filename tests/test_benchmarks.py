@@ -49,7 +49,9 @@ class SignsWithAnotherKey(Floor):
 
 
 class ForgetsTheNonce(Floor):
-    def claims(self, sub: str, auth_time: int, nonce: str, access_token: str) -> dict[str, object]:
+    def claims(
+        self, sub: str, auth_time: int, nonce: str | None, access_token: str
+    ) -> dict[str, object]:
         return super().claims(sub, auth_time, "another", access_token)
 
 

@@ -6,11 +6,13 @@ uvicorn's, and known facts. An exception is its type and where it came from.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import cast
 
@@ -18,7 +20,7 @@ from codegrant.server.events import FACTS, Event
 from codegrant.web.failures import trail_of
 from codegrant.web.performer import level_of
 
-__all__ = ["LineFormatter", "log_to_stderr", "write_event"]
+__all__ = ["EventLines", "LineFormatter", "log_to_stderr"]
 
 _events = logging.getLogger("codegrant.events")
 
@@ -65,13 +67,44 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     logging.raiseExceptions = False
 
 
-def write_event(event: Event) -> None:
-    """Write the line that `log_event` leads to, without a log record on the way to it."""
-    level = level_of(event)
-    if _events.isEnabledFor(level):
+class EventLines:
+    """An event sink: the lines that `log_event` leads to, without a log record on the way.
+
+    What one turn of an event loop brings is written at once when the turn is over; outside
+    of a loop each line is. Used by one thread at a time.
+    """
+
+    __slots__ = ("_lines", "_loop")
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        # The one that will write; None while nothing waits.
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def __call__(self, event: Event) -> None:
+        """Take an event."""
+        level = level_of(event)
+        if not _events.isEnabledFor(level):
+            return
         words = [_time_of(int(time.time())), logging.getLevelName(level), _events.name, event.name]
         words += [f"{key}={_value(value)}" for key, value in event.facts.items()]
-        sys.stderr.write(" ".join(words) + "\n")
+        self._lines.append(" ".join(words))
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.write()
+            return
+        if self._loop is not loop:
+            self._loop = loop
+            loop.call_soon(self.write)
+
+    def write(self) -> None:
+        """Write what is waiting; what stderr does not take is lost."""
+        text = "".join([f"{line}\n" for line in self._lines])
+        self._lines.clear()
+        self._loop = None
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,7 @@ from codegrant.accounts.hashing import PasswordHasher
 from codegrant.accounts.site import Site
 from codegrant.cli.database import key_ring_of, open_store
 from codegrant.cli.listening import check_listening, issuer_at
-from codegrant.cli.logs import log_to_stderr, write_event
+from codegrant.cli.logs import EventLines, log_to_stderr
 from codegrant.cli.output import warn
 from codegrant.cli.policy import policy_of
 from codegrant.cli.settings import Settings
@@ -114,7 +114,8 @@ def _serve(
 ) -> int:
     """Answer requests in this process until it is told to stop."""
     passwords = PasswordHasher()
-    performer = ServerPerformer(store, passwords, (write_event,))
+    events = EventLines()
+    performer = ServerPerformer(store, passwords, (events,))
     app = ServerApp(
         site.respond, performer.perform_async, proxies=TrustedProxies(settings.proxy.trusted)
     )
@@ -126,6 +127,7 @@ def _serve(
     try:
         server.run(sockets=[listener])
     finally:
+        events.write()
         passwords.close()
     return 0
 

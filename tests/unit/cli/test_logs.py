@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import logging
+import sys
 from collections.abc import Mapping
 
 import pytest
 
-from codegrant.cli.logs import LineFormatter, write_event
+from codegrant.cli.logs import EventLines, LineFormatter
 from codegrant.server.events import Event
 from codegrant.web.performer import log_event
 
@@ -87,7 +90,7 @@ def test_an_event_is_written_as_its_log_record_would_be(
     caplog.set_level(logging.INFO, "codegrant.events")
     log_event(event)
     (record,) = caplog.records
-    write_event(event)
+    EventLines()(event)
     written = capsys.readouterr().err
     assert without_time(written) == without_time(LineFormatter().format(record)) + "\n"
     assert written.count("\n") == 1
@@ -97,10 +100,48 @@ def test_an_event_below_the_level_of_its_logger_is_not_written(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "codegrant.events")
-    write_event(Event("code_redeemed", 0))
-    write_event(Event("code_replayed", 0))
+    events = EventLines()
+    events(Event("code_redeemed", 0))
+    events(Event("code_replayed", 0))
     written = capsys.readouterr().err
     assert without_time(written) == "WARNING codegrant.events code_replayed\n"
+
+
+def test_the_events_of_one_turn_of_a_loop_are_written_together(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "codegrant.events")
+    events = EventLines()
+
+    async def serve() -> list[str]:
+        events(Event("code_redeemed", 0))
+        events(Event("code_replayed", 0))
+        seen = [capsys.readouterr().err]
+        await asyncio.sleep(0)
+        seen.append(capsys.readouterr().err)
+        events(Event("key_created", 0))
+        return seen
+
+    before, after = asyncio.run(serve())
+    assert before == ""
+    assert [without_time(line) for line in after.splitlines()] == [
+        "INFO codegrant.events code_redeemed",
+        "WARNING codegrant.events code_replayed",
+    ]
+    # What comes when the loop is no more waits for nothing.
+    capsys.readouterr()
+    events(Event("logout", 0))
+    written = capsys.readouterr().err
+    assert without_time(written.splitlines()[-1]) == "INFO codegrant.events logout"
+    events.write()
+    assert capsys.readouterr().err == ""
+
+
+def test_a_log_that_is_closed_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", closed)
+    EventLines()(Event("code_replayed", 0))
 
 
 def without_time(text: str) -> str:
