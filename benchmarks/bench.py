@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import uvloop
 
-from benchmarks import client_side, verification
+from benchmarks import api_call, client_side, verification
 from benchmarks.driver import WORKS, Target, Work, measure, prove
 from benchmarks.memory import BUDGET_MB, measure_memory
 from benchmarks.servers import SERVERS, cores, pinned
@@ -46,7 +46,8 @@ BUDGETS: dict[Work, tuple[tuple[str, float], ...]] = {
     "introspection": (("floor", 0.5),),
 }
 CLIENT_SIDE_BUDGET = 1.5
-OTHERS = ("verification", "client side", "memory")
+API_CALL_BUDGET = 5e-6
+OTHERS = ("verification", "client side", "api call", "memory")
 
 
 class Row(NamedTuple):
@@ -133,6 +134,19 @@ def bench_verification() -> Iterator[Row]:
         )
 
 
+def bench_api_call() -> Iterator[Row]:
+    """Measure what the access token adds to a call of an API."""
+    say("access token of an API call")
+    for name, (bare, signed) in api_call.measure().items():
+        added = [one - other for one, other in zip(signed, bare, strict=True)]
+        row = Row("api call", name, f"+{median(added) * 1e6:.1f} µs", _quartiles(added))
+        if name.startswith("codegrant"):
+            row = row._replace(
+                budget=f"≤ {API_CALL_BUDGET * 1e6:.0f} µs", ok=median(added) <= API_CALL_BUDGET
+            )
+        yield row
+
+
 def bench_client_side() -> Iterator[Row]:
     """Measure the client's side of a login."""
     say("client side of a login")
@@ -215,6 +229,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows += bench_verification()
         if "client side" in wanted:
             rows += bench_client_side()
+        if "api call" in wanted:
+            rows += bench_api_call()
         if "memory" in wanted:
             rows += bench_memory()
     except KeyboardInterrupt:

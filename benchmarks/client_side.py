@@ -37,7 +37,7 @@ from codegrant.http import Headers, Request, Response
 from codegrant.remote.sync import SyncDriver
 from codegrant.remote.transport import HttpSettings
 
-__all__ = ["Contestant", "contestants", "measure", "quickest"]
+__all__ = ["Contestant", "canned_session", "contestants", "measure", "quickest"]
 
 ISSUER = "https://issuer.example"
 CLIENT_ID, CLIENT_SECRET = "app", "s" * 43
@@ -265,7 +265,7 @@ def _codegrant() -> Contestant:
     return Contestant(start, finish)
 
 
-def _canned_session(session: Any) -> Callable[[bytes], None]:  # noqa: ANN401 - of requests
+def canned_session(session: Any) -> Callable[[bytes], None]:  # noqa: ANN401 - of requests
     """Take the network out of a session of requests; return what sets its answer."""
     import requests
     from requests.adapters import BaseAdapter
@@ -316,7 +316,7 @@ def _authlib() -> Contestant:
 
     def finish(callback_url: str, body: bytes, kept: Any) -> str:  # noqa: ANN401
         session, state, nonce, verifier = kept
-        _canned_session(session)(body)
+        canned_session(session)(body)
         tokens = session.fetch_token(
             f"{ISSUER}/token",
             authorization_response=callback_url,
@@ -349,7 +349,7 @@ def _requests_oauthlib() -> Contestant:
 
     def finish(callback_url: str, body: bytes, kept: Any) -> str:  # noqa: ANN401
         session, nonce = kept
-        _canned_session(session)(body)
+        canned_session(session)(body)
         tokens = session.fetch_token(
             f"{ISSUER}/token",
             authorization_response=callback_url,

@@ -102,7 +102,7 @@ def test_it_depends_on_two_packages(metadata: Message) -> None:
 
 
 def test_it_is_installed_without_any_extra(installed: Path) -> None:
-    for name in ("click", "flask", "jinja2", "requests", "uvicorn"):
+    for name in ("click", "flask", "httpx", "jinja2", "requests", "uvicorn"):
         assert run(installed / "python", "-c", f"import {name}").returncode == 1
 
 
@@ -124,8 +124,11 @@ from importlib import import_module
 from pkgutil import walk_packages
 import codegrant
 
-# What is of no use without an extra: the command, the demo, Flask's adapters, uvicorn's parts.
-extra = ("__main__", "cli", "demo", "web.flask", "web.http_protocol", "web.running")
+# What is of no use without an extra: the command, the demo, the adapters, uvicorn's parts.
+extra = (
+    "__main__", "cli", "demo", "web.fastapi", "web.flask", "web.http_protocol", "web.httpx",
+    "web.requests", "web.running", "web.starlette",
+)
 count = 0
 for module in walk_packages(codegrant.__path__, "codegrant."):
     if not module.name.removeprefix("codegrant.").startswith(extra):
@@ -135,12 +138,24 @@ print(count)
 """
 
 
-@pytest.mark.parametrize("module", ["codegrant.web.flask", "codegrant.web.flask_resource"])
-def test_an_adapter_without_its_extra_says_what_to_install(installed: Path, module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "needs", "extra"),
+    [
+        ("codegrant.web.fastapi", "FastAPI", "fastapi"),
+        ("codegrant.web.flask", "Flask", "flask"),
+        ("codegrant.web.flask_resource", "Flask", "flask"),
+        ("codegrant.web.httpx", "httpx", "httpx"),
+        ("codegrant.web.requests", "requests", "requests"),
+        ("codegrant.web.starlette", "Starlette", "starlette"),
+    ],
+)
+def test_an_adapter_without_its_extra_says_what_to_install(
+    installed: Path, module: str, needs: str, extra: str
+) -> None:
     answer = run(installed / "python", "-c", f"import {module}")
     assert answer.returncode == 1
     last = answer.stderr.splitlines()[-1]
-    assert f"{module} needs Flask: pip install 'codegrant[flask]'" in last
+    assert f"{module} needs {needs}: pip install 'codegrant[{extra}]'" in last
 
 
 def test_pages_without_their_extra_say_what_to_install(installed: Path) -> None:

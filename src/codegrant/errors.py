@@ -53,8 +53,8 @@ class CodegrantError(Exception):
         message: one lower-case line that says what is wrong and names the parameter.
         code: a stable snake_case string, for programs and for the documentation.
         stage: where in the flow: `configuration`, `discovery`, `authorize`, `callback`,
-            `token`, `id_token`, `access_token`, `refresh`, `revoke`, `userinfo`, `api`,
-            `store`, or empty.
+            `device_authorization`, `token`, `id_token`, `access_token`, `refresh`, `revoke`,
+            `userinfo`, `api`, `store`, or empty.
         hint: one line with the likely cause and its fix, or empty.
         facts: further plain values (endpoint, expected, got, now …), never a secret.
     """

@@ -30,39 +30,12 @@ from tests.support.mock_provider import (
     CLIENT_SECRET,
     Answer,
     Lie,
-    Listener,
     MockProvider,
     Received,
     as_json,
-    redirect,
 )
-
-INVALID = [("www-authenticate", 'Bearer realm="api", error="invalid_token"')]
-
-
-class Api(Listener):
-    """Takes the access tokens that a provider has not `refused`."""
-
-    def __init__(self, provider: MockProvider) -> None:
-        super().__init__()
-        self.provider = provider
-        self.refused: set[str] = set()
-        self.challenge = INVALID
-        self.routes["/me"] = self.me
-        self.routes["/old"] = lambda _: redirect("/me", 302)
-
-    @property
-    def url(self) -> str:
-        return f"{self.origin}/me"
-
-    def me(self, request: Received) -> Answer:
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        if token in self.refused or token not in self.provider.access_tokens:
-            return Answer(401, b"no", self.challenge)
-        return Answer(200, request.body)
-
-    def tokens(self) -> list[str]:
-        return [r.headers.get("authorization", "").removeprefix("Bearer ") for r in self.received]
+from tests.support.picky_api import INVALID
+from tests.support.picky_api import PickyApi as Api
 
 
 @pytest.fixture

@@ -437,11 +437,11 @@ def test_the_auth_object_serves_clients_of_others(url: str) -> None:
 
     auth = BearerAuth(Secret("token"))
     request = httpx2.Request("GET", url)
-    assert next(auth.auth_flow(request)).headers["authorization"] == "Bearer token"
+    assert next(auth.sync_auth_flow(request)).headers["authorization"] == "Bearer token"
     assert "token" not in repr(auth)
     foreign = BearerAuth(Secret("token"), origins=["https://other.example"])
     with pytest.raises(UsageError):
-        next(foreign.auth_flow(httpx2.Request("GET", url)))
+        next(foreign.sync_auth_flow(httpx2.Request("GET", url)))
 
 
 def test_two_hundred_interleaved_logins_never_mix(provider: MockProvider) -> None:

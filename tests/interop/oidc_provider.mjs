@@ -57,6 +57,8 @@ function serve() {
     pkce: { required: () => true },
     rotateRefreshToken: true,
     features: {
+      clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true },
       devInteractions: { enabled: true },
       introspection: { enabled: true, allowedPolicy: () => true },
       revocation: { enabled: true, allowedPolicy: (ctx, client, token) => token.clientId === client.clientId },

@@ -9,11 +9,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codegrant.client.aio import AsyncClient
     from codegrant.client.api import ApiSession, AsyncApiSession
-    from codegrant.client.api_auth import BearerAuth
+    from codegrant.client.api_auth import BearerAuth, RefreshingAuth
+    from codegrant.client.device import DeviceLogin
     from codegrant.client.facade import Client
     from codegrant.client.memory import MemoryTokens
     from codegrant.client.pending import PendingLogin
     from codegrant.client.saved import SavedTokens
+    from codegrant.client.token_exchange import ExchangedToken
     from codegrant.client.tokens import Tokens
     from codegrant.client.userinfo import UserInfo
 
@@ -23,8 +25,11 @@ __all__ = [
     "AsyncClient",
     "BearerAuth",
     "Client",
+    "DeviceLogin",
+    "ExchangedToken",
     "MemoryTokens",
     "PendingLogin",
+    "RefreshingAuth",
     "SavedTokens",
     "Tokens",
     "UserInfo",
@@ -36,8 +41,11 @@ _HOMES = {
     "AsyncClient": "aio",
     "BearerAuth": "api_auth",
     "Client": "facade",
+    "DeviceLogin": "device",
+    "ExchangedToken": "token_exchange",
     "MemoryTokens": "memory",
     "PendingLogin": "pending",
+    "RefreshingAuth": "api_auth",
     "SavedTokens": "saved",
     "Tokens": "tokens",
     "UserInfo": "userinfo",

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from codegrant.client.api import AsyncApiSession
-from codegrant.client.configuration import make_config
+from codegrant.client.configuration import make_config, parse_scope_argument
 from codegrant.client.facade import LOGGER
 from codegrant.client.flows import ClientFlows
-from codegrant.client.live import LiveTokens
 from codegrant.client.login import make_login_request
 from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin
 from codegrant.client.saved import SavedTokens
@@ -22,6 +21,10 @@ from codegrant.messages.metadata import ServerMetadata
 from codegrant.remote.aio import AsyncDriver
 from codegrant.remote.transport import HttpSettings
 from codegrant.secret import Secret
+
+if TYPE_CHECKING:  # imported when they are used
+    from codegrant.client.device import DeviceLogin
+    from codegrant.client.token_exchange import ExchangedToken
 
 __all__ = ["AsyncClient"]
 
@@ -129,6 +132,65 @@ class AsyncClient:
         """As `Client.revoke`."""
         await run_async(self._flows.revoke(tokens, self._now()), self._driver.perform)
 
+    async def client_credentials(
+        self,
+        *,
+        scope: str | Sequence[str] = (),
+        resource: str | Sequence[str] = (),
+        audience: str | Sequence[str] = (),
+    ) -> Tokens:
+        """As `Client.client_credentials`."""
+        from codegrant.client.client_credentials import make_request
+
+        flow = self._flows.client_credentials(make_request(scope, resource, audience), self._now())
+        return await run_async(flow, self._driver.perform)
+
+    async def start_device_login(
+        self,
+        *,
+        scope: str | Sequence[str] | None = None,
+        resource: str | Sequence[str] = (),
+    ) -> DeviceLogin:
+        """As `Client.start_device_login`."""
+        wanted = None if scope is None else parse_scope_argument(scope)
+        apis = (resource,) if isinstance(resource, str) else tuple(resource)
+        flow = self._flows.start_device_login(wanted, apis, self._now())
+        return await run_async(flow, self._driver.perform)
+
+    async def finish_device_login(self, login: DeviceLogin) -> Tokens:
+        """As `Client.finish_device_login`."""
+        flow = self._flows.finish_device_login(login, self._clock)
+        return await run_async(flow, self._driver.perform)
+
+    async def exchange_token(
+        self,
+        subject_token: str | Secret,
+        *,
+        subject_token_type: str = "access_token",
+        actor_token: str | Secret | None = None,
+        actor_token_type: str | None = None,
+        requested_token_type: str | None = None,
+        scope: str | Sequence[str] = (),
+        resource: str | Sequence[str] = (),
+        audience: str | Sequence[str] = (),
+    ) -> ExchangedToken:
+        """As `Client.exchange_token`."""
+        from codegrant.client.token_exchange import make_request
+
+        request = make_request(
+            subject_token,
+            subject_token_type=subject_token_type,
+            actor_token=actor_token,
+            actor_token_type=actor_token_type,
+            requested_token_type=requested_token_type,
+            scope=scope,
+            resource=resource,
+            audience=audience,
+        )
+        return await run_async(
+            self._flows.exchange_token(request, self._now()), self._driver.perform
+        )
+
     def api(
         self,
         tokens: Tokens | SavedTokens,
@@ -143,14 +205,17 @@ class AsyncClient:
         """
         from codegrant.client.api_auth import make_auths  # httpx2 is slow to import
 
-        live = LiveTokens(self._flows, tokens, on_tokens)
-        origins = self._flows.config.api_origins
-        auths = make_auths(live, self._driver.perform, self._clock, origins)
+        auths = make_auths(self, tokens, on_tokens)
         return AsyncApiSession(self._driver.pool, *auths, base_url)
 
     async def aclose(self) -> None:
         """Close this event loop's connections; a later call opens new ones."""
         await self._driver.aclose()
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """What tells this client the time, for web adapters."""
+        return self._clock
 
     @property
     def flows(self) -> ClientFlows:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from codegrant.client.api import ApiSession
-from codegrant.client.configuration import make_config
+from codegrant.client.configuration import make_config, parse_scope_argument
 from codegrant.client.flows import ClientFlows
-from codegrant.client.live import LiveTokens
 from codegrant.client.login import make_login_request
 from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin
 from codegrant.client.saved import SavedTokens
@@ -25,6 +24,10 @@ from codegrant.messages.metadata import ServerMetadata
 from codegrant.remote.sync import SyncDriver
 from codegrant.remote.transport import HttpSettings
 from codegrant.secret import Secret
+
+if TYPE_CHECKING:  # imported when they are used
+    from codegrant.client.device import DeviceLogin
+    from codegrant.client.token_exchange import ExchangedToken
 
 __all__ = ["LOGGER", "Client"]
 
@@ -247,6 +250,118 @@ class Client:
         """
         run(self._flows.revoke(tokens, self._now()), self._driver.perform)
 
+    def client_credentials(
+        self,
+        *,
+        scope: str | Sequence[str] = (),
+        resource: str | Sequence[str] = (),
+        audience: str | Sequence[str] = (),
+    ) -> Tokens:
+        """Return tokens of this client's own, without a person.
+
+        `api` asks for new ones when they expire.
+
+        Args:
+            scope: what to ask for; by default what the server gives.
+            resource: the APIs that the access token is for. RFC 8707.
+            audience: the same, at servers that know that name instead.
+
+        Raises:
+            UsageError: this is a public client; nothing was sent.
+            Refused, ResponseRejected, MetadataRejected, TransportError: as for `refresh`.
+
+        RFC 6749 §4.4.
+        """
+        from codegrant.client.client_credentials import make_request
+
+        request = make_request(scope, resource, audience)
+        return run(self._flows.client_credentials(request, self._now()), self._driver.perform)
+
+    def start_device_login(
+        self,
+        *,
+        scope: str | Sequence[str] | None = None,
+        resource: str | Sequence[str] = (),
+    ) -> DeviceLogin:
+        """Start a login that the person finishes on another device, e.g. for a television.
+
+        Args:
+            scope: what to ask for, instead of the client's.
+            resource: the APIs that the access token is for. RFC 8707.
+
+        Raises:
+            UsageError: the server has no device authorization endpoint; nothing was sent.
+            Refused, ResponseRejected, MetadataRejected, TransportError: as for `refresh`.
+
+        RFC 8628 §3.1.
+        """
+        wanted = None if scope is None else parse_scope_argument(scope)
+        apis = (resource,) if isinstance(resource, str) else tuple(resource)
+        flow = self._flows.start_device_login(wanted, apis, self._now())
+        return run(flow, self._driver.perform)
+
+    def finish_device_login(self, login: DeviceLogin) -> Tokens:
+        """Wait until the person has decided, and return the tokens.
+
+        Args:
+            login: what `start_device_login` returned.
+
+        Raises:
+            UsageError: the login is another client's; nothing was sent.
+            Refused: `access_denied`, the person said no; `expired_token`, there was no answer
+                in time; or another OAuth error.
+            ResponseRejected, TokenRejected, MetadataRejected, TransportError: as for
+                `finish_login`; failures that may pass are waited for.
+
+        RFC 8628 §3.4, §3.5.
+        """
+        return run(self._flows.finish_device_login(login, self._clock), self._driver.perform)
+
+    def exchange_token(
+        self,
+        subject_token: str | Secret,
+        *,
+        subject_token_type: str = "access_token",
+        actor_token: str | Secret | None = None,
+        actor_token_type: str | None = None,
+        requested_token_type: str | None = None,
+        scope: str | Sequence[str] = (),
+        resource: str | Sequence[str] = (),
+        audience: str | Sequence[str] = (),
+    ) -> ExchangedToken:
+        """Return a token that the server gives for another one.
+
+        Args:
+            subject_token: of whom the new token is to be.
+            subject_token_type: `access_token`, `refresh_token`, `id_token`, `saml1`, `saml2`,
+                `jwt`, or another type's URI.
+            actor_token: of the party that acts for that person, if there is one.
+            actor_token_type: its type, with `actor_token` and never without.
+            requested_token_type: by default what the server gives.
+            scope: what to ask for.
+            resource: the APIs that the new token is for. RFC 8707.
+            audience: the same by the names that the server has for them.
+
+        Raises:
+            UsageError: the arguments do not fit together; nothing was sent.
+            Refused, ResponseRejected, MetadataRejected, TransportError: as for `refresh`.
+
+        RFC 8693 §2.
+        """
+        from codegrant.client.token_exchange import make_request
+
+        request = make_request(
+            subject_token,
+            subject_token_type=subject_token_type,
+            actor_token=actor_token,
+            actor_token_type=actor_token_type,
+            requested_token_type=requested_token_type,
+            scope=scope,
+            resource=resource,
+            audience=audience,
+        )
+        return run(self._flows.exchange_token(request, self._now()), self._driver.perform)
+
     def api(
         self,
         tokens: Tokens | SavedTokens,
@@ -271,14 +386,17 @@ class Client:
         """
         from codegrant.client.api_auth import make_auths  # httpx2 is slow to import
 
-        live = LiveTokens(self._flows, tokens, on_tokens)
-        origins = self._flows.config.api_origins
-        auths = make_auths(live, self._driver.perform, self._clock, origins)
+        auths = make_auths(self, tokens, on_tokens)
         return ApiSession(self._driver.pool, *auths, base_url)
 
     def close(self) -> None:
         """Close this process's connections; a later call opens new ones."""
         self._driver.close()
+
+    @property
+    def clock(self) -> Callable[[], float]:
+        """What tells this client the time, for web adapters."""
+        return self._clock
 
     @property
     def flows(self) -> ClientFlows:

@@ -6,6 +6,8 @@ Web adapters compose these flows with those of their token store.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from codegrant.client.configuration import ClientConfig
@@ -32,6 +34,11 @@ from codegrant.remote.key_sets import RemoteKeySet
 from codegrant.rules.callback import check_callback
 from codegrant.rules.metadata import VerifiedServer, trust_server_metadata
 from codegrant.secret import digest_of, same_secret
+
+if TYPE_CHECKING:  # the grants beside the code are imported when they are used
+    from codegrant.client.device import DeviceLogin
+    from codegrant.client.token_exchange import ExchangedToken
+    from codegrant.messages.grants import ClientCredentialsRequest, TokenExchangeRequest
 
 __all__ = ["ClientFlows"]
 
@@ -145,7 +152,9 @@ class ClientFlows:
         is_newer = latest is not tokens and not self.lineage.has_ended(latest)
         if is_newer and not latest.is_due(now):
             return latest
-        key = f"refresh {refresh_token_of(latest).digest().hex()}"
+        # Tokens of the client's own have no refresh token: they are asked for again.
+        spent = latest.access_token if latest.grant_type else refresh_token_of(latest)
+        key = f"refresh {spent.digest().hex()}"
         flight = SingleFlight(key, lambda: self._refresh(latest, now), finishes=True)
         return (yield from ask(flight))
 
@@ -157,12 +166,54 @@ class ClientFlows:
         if self.lineage.has_ended(tokens):
             raise login_required("the tokens were revoked", code="tokens_revoked")
         server = yield from self.find_server(now)
-        new = yield from refresh_tokens(self.config, server, self._keys_of(server), tokens, now)
+        if tokens.grant_type:
+            from codegrant.client.client_credentials import ask_again
+
+            new = yield from ask_again(self.config, server, tokens, now)
+        else:
+            new = yield from refresh_tokens(self.config, server, self._keys_of(server), tokens, now)
         if not self.lineage.add(tokens, new):
             yield from self.revoke_quietly(new, now)
             raise login_required("the tokens were revoked meanwhile", code="tokens_revoked")
         yield from ask(Report(logging.INFO, "tokens refreshed", _about(new)))
         return new
+
+    def client_credentials(self, request: ClientCredentialsRequest, now: int) -> Flow[Tokens]:
+        """Return tokens of the client itself; see `Client.client_credentials`."""
+        from codegrant.client.client_credentials import ask_for_client
+
+        server = yield from self.find_server(now)
+        tokens = yield from ask_for_client(self.config, server, request, now)
+        yield from ask(Report(logging.INFO, "client tokens issued", _about(tokens)))
+        return tokens
+
+    def start_device_login(
+        self, scope: tuple[str, ...] | None, resource: tuple[str, ...], now: int
+    ) -> Flow[DeviceLogin]:
+        """Return a new login on another device; see `Client.start_device_login`."""
+        from codegrant.client.device import start_device_login
+
+        server = yield from self.find_server(now)
+        wanted = scope_at(self.config, server.metadata) if scope is None else scope
+        return (yield from start_device_login(self.config, server, wanted, resource, now))
+
+    def finish_device_login(self, login: DeviceLogin, clock: Callable[[], float]) -> Flow[Tokens]:
+        """Return the tokens of such a login; see `Client.finish_device_login`."""
+        from codegrant.client.device import finish_device_login
+
+        server = yield from self.find_server(int(clock()))
+        tokens = yield from finish_device_login(
+            self.config, server, self._keys_of(server), login, clock
+        )
+        yield from ask(Report(logging.INFO, "login finished", _about(tokens)))
+        return tokens
+
+    def exchange_token(self, request: TokenExchangeRequest, now: int) -> Flow[ExchangedToken]:
+        """Return what the server gives for a token; see `Client.exchange_token`."""
+        from codegrant.client.token_exchange import exchange_token
+
+        server = yield from self.find_server(now)
+        return (yield from exchange_token(self.config, server, request, now))
 
     def revoke(self, tokens: Tokens, now: int) -> Flow[None]:
         """Make `tokens` worthless; see `Client.revoke`."""

@@ -44,6 +44,11 @@ class LiveTokens:
         else:
             self._tokens, self._saved = None, source
 
+    def ready(self, now: int) -> Tokens | None:
+        """Return tokens that are good for a call as they are; `None` when `fresh` must be asked."""
+        tokens = self._tokens
+        return None if tokens is None or tokens.is_due(now) else tokens
+
     def fresh(self, now: int) -> Flow[Tokens]:
         """Return tokens that are good for a call; refreshed, when it is time for it.
 
@@ -62,7 +67,7 @@ class LiveTokens:
         if not tokens.is_due(now):
             return tokens
         expired = tokens.is_expired(now)
-        if not expired and tokens.refresh_token is None:
+        if not expired and not tokens.is_renewable:
             return tokens
         try:
             return (yield from self._renew(tokens, now))
@@ -90,7 +95,7 @@ class LiveTokens:
             return current
         if self._flows.lineage.is_useless(refused):
             return None
-        if refused.refresh_token is None and self._saved is None:
+        if not refused.is_renewable and self._saved is None:
             return None
         return (yield from self._renew(refused, now))
 

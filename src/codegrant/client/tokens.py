@@ -37,6 +37,9 @@ class Tokens:
         token_endpoint: where they came from, by which a server without an issuer is known.
         client_id: whom they were issued to.
         resource: the APIs that they were asked for. RFC 8707.
+        grant_type: `client_credentials` for tokens of the client's own, which are asked for
+            again when they expire; empty for those of a login.
+        audience: what they were asked for besides `resource`, at servers that know that name.
         received_at: epoch seconds.
         extra: further members of the token response, as they came.
     """
@@ -53,6 +56,8 @@ class Tokens:
     token_endpoint: str = ""
     client_id: str = ""
     resource: tuple[str, ...] = ()
+    grant_type: str = ""
+    audience: tuple[str, ...] = ()
     received_at: int = 0
     extra: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
 
@@ -78,6 +83,11 @@ class Tokens:
                 hint="ask for the scope openid at a server that speaks OpenID Connect",
             )
         return self.identity
+
+    @property
+    def is_renewable(self) -> bool:
+        """Whether there is a way to newer ones without a person."""
+        return self.refresh_token is not None or self.grant_type == "client_credentials"
 
     def is_expired(self, now: int) -> bool:
         """Return whether the access token has expired at `now`, as far as the server told."""
@@ -117,6 +127,8 @@ class Tokens:
             "token_endpoint": self.token_endpoint,
             "client_id": self.client_id,
             "resource": self.resource,
+            "grant_type": self.grant_type,
+            "audience": self.audience,
             "received_at": self.received_at,
             "extra": dict(self.extra),
         }
@@ -134,7 +146,8 @@ class Tokens:
             values[name] = Secret(values[name]) if values[name] else None
         for name in ("scope", "missing_scope"):
             values[name] = frozenset(values[name])
-        values["resource"] = tuple(values.get("resource", ()))
+        for name in ("resource", "audience"):
+            values[name] = tuple(values.get(name, ()))
         if values["identity"] is not None:
             values["identity"] = _identity(values["identity"])
         return cls(**values)

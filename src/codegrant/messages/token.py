@@ -14,7 +14,13 @@ from codegrant.messages.json import JsonValue, build_json, parse_object
 from codegrant.messages.parameters import Parameters
 from codegrant.secret import Secret
 
-__all__ = ["CodeTokenRequest", "ErrorResponse", "RefreshTokenRequest", "TokenResponse"]
+__all__ = [
+    "CodeTokenRequest",
+    "ErrorResponse",
+    "RefreshTokenRequest",
+    "TokenResponse",
+    "parse_seconds",
+]
 
 _SECONDS = re.compile(r"[0-9]{1,10}")
 _MOST_SECONDS = 9_999_999_999
@@ -156,7 +162,7 @@ class TokenResponse:
         return cls(
             access_token=access_token,
             token_type=_pop_text(members, "token_type") or "",
-            expires_in=_seconds(members.pop("expires_in", None)),
+            expires_in=parse_seconds("expires_in", members.pop("expires_in", None)),
             scope=_pop_text(members, "scope"),
             refresh_token=_pop_secret(members, "refresh_token"),
             id_token=_pop_secret(members, "id_token"),
@@ -232,8 +238,12 @@ def _pop_secret(members: dict[str, JsonValue], name: str) -> Secret | None:
     return Secret(text) if text else None
 
 
-def _seconds(value: JsonValue) -> int | None:
-    """Return a lifetime in whole seconds."""
+def parse_seconds(name: str, value: JsonValue) -> int | None:
+    """Return the member `name`, a number of seconds, as a whole one; `None` when it is absent.
+
+    Raises:
+        MessageError: `malformed_member`.
+    """
     if value is None:
         return None
     if isinstance(value, str) and _SECONDS.fullmatch(value):
@@ -244,4 +254,4 @@ def _seconds(value: JsonValue) -> int | None:
         and 0 <= value <= _MOST_SECONDS
     ):
         return int(value)
-    raise MessageError("expires_in: the member is no number of seconds", code="malformed_member")
+    raise MessageError(f"{name}: the member is no number of seconds", code="malformed_member")

@@ -23,7 +23,7 @@ from codegrant.errors import TransportError, UsageError
 from codegrant.flow import Effect, RandomBytes, run_async
 from codegrant.http import Request, Response, Send
 from codegrant.remote import transport
-from codegrant.remote.effects import Call, Report, SingleFlight
+from codegrant.remote.effects import Call, Pause, Report, SingleFlight
 from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
@@ -96,7 +96,7 @@ class _Process:
 
 
 class AsyncDriver:
-    """Performs `Send`, `SingleFlight`, `Call`, `RandomBytes` and `Report` in the running loop.
+    """Performs the effects of `remote/` and `Send` and `RandomBytes` in the running loop.
 
     Args:
         settings: time limit, trust and log.
@@ -118,15 +118,17 @@ class AsyncDriver:
         match effect:
             case Send(request, guarded):
                 return await (self.send_guarded(request) if guarded else self.send(request))
+            case RandomBytes():
+                return os.urandom(effect.size)
+            case Report():
+                return transport.write_report(effect, self._settings)
             case SingleFlight():
                 return await self._once(effect)
             case Call(call, blocks):
                 answer = await asyncio.to_thread(call) if blocks else call()
                 return await answer if inspect.isawaitable(answer) else answer
-            case RandomBytes():
-                return os.urandom(effect.size)
-            case Report():
-                return transport.write_report(effect, self._settings)
+            case Pause(seconds):
+                return await asyncio.sleep(seconds)
             case _:
                 raise UsageError(f"{type(effect).__name__} is no effect of this driver")
 

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 from codegrant.flow import Effect, Flow
 
-__all__ = ["FIELDS", "Call", "FieldName", "Report", "SingleFlight"]
+__all__ = ["FIELDS", "Call", "FieldName", "Pause", "Report", "SingleFlight"]
 
 T = TypeVar("T")
 
@@ -51,6 +51,13 @@ class Call(Effect[T]):
 
     call: Callable[[], T | Awaitable[T]]
     blocks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pause(Effect[None]):
+    """Wait for `seconds`, then go on."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from threading import Lock, Timer
-from time import monotonic
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from codegrant.errors import TransportError, UsageError
 from codegrant.flow import Effect, RandomBytes, run
 from codegrant.http import Request, Response, Send
 from codegrant.remote import transport
-from codegrant.remote.effects import Call, Report, SingleFlight
+from codegrant.remote.effects import Call, Pause, Report, SingleFlight
 from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
@@ -43,7 +43,7 @@ class _Process:
 
 
 class SyncDriver:
-    """Performs `Send`, `SingleFlight`, `Call`, `RandomBytes` and `Report` in the calling thread.
+    """Performs the effects of `remote/` and `Send` and `RandomBytes` in the calling thread.
 
     Args:
         settings: time limit, trust and log.
@@ -64,14 +64,16 @@ class SyncDriver:
         match effect:
             case Send(request, guarded):
                 return self.send_guarded(request) if guarded else self.send(request)
-            case SingleFlight():
-                return self._once(effect)
-            case Call(call):
-                return call()
             case RandomBytes():
                 return os.urandom(effect.size)
             case Report():
                 return transport.write_report(effect, self._settings)
+            case SingleFlight():
+                return self._once(effect)
+            case Call(call):
+                return call()
+            case Pause(seconds):
+                return sleep(seconds)
             case _:
                 raise UsageError(f"{type(effect).__name__} is no effect of this driver")
 

@@ -30,6 +30,7 @@ def judge_token_response(
     method: str = "",
     supported: Sequence[str] = (),
     secrets: Collection[Secret] = (),
+    token_types: Collection[str] = ("bearer",),
 ) -> TokenResponse:
     """Return the token response that an answer is, with its scope filled in.
 
@@ -41,6 +42,7 @@ def judge_token_response(
         method: how the client authenticated, for the hint.
         supported: what the server's metadata says about that.
         secrets: what the request held; no error repeats one.
+        token_types: which the client can use, in lower case.
 
     Raises:
         Refused: the answer is an OAuth error, whatever its status.
@@ -83,7 +85,7 @@ def judge_token_response(
         raise refused()
     if not _PRINTABLE.fullmatch(token.access_token.reveal()):
         raise malformed("access_token has characters that no header carries")
-    if token.token_type.lower() != "bearer":
+    if token.token_type.lower() not in token_types:
         raise ResponseRejected(
             f"token_type: {clean_error_text(token.token_type[:40])!r} is none that this client "
             "can use",

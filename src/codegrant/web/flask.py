@@ -18,21 +18,27 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from codegrant.client.api import ApiSession
 from codegrant.client.facade import Client
 from codegrant.client.tokens import Tokens
-from codegrant.errors import ConfigurationError, LoginRequired, StoreError, UsageError
+from codegrant.errors import ConfigurationError, LoginRequired, StoreError
 from codegrant.flow import Effect, Flow, RandomBytes, run
 from codegrant.rules.id_token import IdToken
-from codegrant.sealing import MINIMUM_KEY_LENGTH, KeyRing
-from codegrant.stores import faults
-from codegrant.stores.key_file import read_or_create_key_file
-from codegrant.stores.sqlite import SqliteStore
+from codegrant.sealing import KeyRing
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_sessions import SignedIn
+from codegrant.web.login_setup import (
+    TokenStore,
+    check_signed_in,
+    check_usable,
+    clients_by_name,
+    find_configured_keys,
+    find_key_file,
+    open_store,
+)
 from codegrant.web.login_tokens import SessionTokens
 
 try:
@@ -53,13 +59,6 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _KEPT = "codegrant.login"
-
-
-class TokenStore(Protocol):
-    """Performs the effects of `codegrant.client.effects`."""
-
-    def perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
-        """Carry out one effect and return its answer."""
 
 
 class Login:
@@ -102,7 +101,7 @@ class Login:
         session_lifetime: int = SESSION_LIFETIME,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._clients = _named(client)
+        self._clients = clients_by_name(client, Client)
         self._store, self._ring, self._clock = store, key_ring, clock
         self._kept_as = f"codegrant.signed_in.{id(self)}"
         self._web = WebLogin(
@@ -198,10 +197,7 @@ class Login:
                 can refresh it.
         """
         signed_in = self._signed_in()
-        if signed_in.tokens.refresh_token is None and signed_in.tokens.is_expired(self._now()):
-            raise LoginRequired(
-                "invalid_token", description="the access token has expired", stage="api"
-            )
+        check_usable(signed_in, self._now())
         kept, name = flask.request.environ, f"{self._kept_as}.api"
         if name not in kept:
             tokens = self._session_tokens(signed_in)
@@ -232,10 +228,7 @@ class Login:
         return SessionTokens(self._web.sessions, signed_in, drive=drive, clock=self._now, tell=tell)
 
     def _signed_in(self) -> SignedIn:
-        found = self.current
-        if found is None:
-            raise LoginRequired("login_required", description="nobody is signed in", stage="api")
-        return found
+        return check_signed_in(self.current)
 
     def _respond(self) -> FlaskResponse:
         return to_flask(self._run(self._web.respond(from_flask(), self._now())))
@@ -273,7 +266,7 @@ class Login:
             return self._store
         kept = flask.current_app.extensions.setdefault(_KEPT, {})
         if "store" not in kept:
-            kept.setdefault("store", SqliteStore(_instance_folder() / "codegrant.db"))
+            kept.setdefault("store", open_store(Path(flask.current_app.instance_path)))
         store: TokenStore = kept["store"]
         return store
 
@@ -287,55 +280,22 @@ class Login:
         return key_ring
 
 
-def _named(client: Client | Mapping[str, Client] | None) -> dict[str, Client]:
-    """Return the clients by their names; an only one is called `default`."""
-    found = client if isinstance(client, Mapping) else {"default": client}
-    for name, one in found.items():
-        if not isinstance(one, Client):
-            raise UsageError(
-                f"client: a Client, or a mapping of names to clients, is needed, not {name}: "
-                f"{type(one).__name__}"
-            )
-    return {name: one for name, one in found.items() if isinstance(one, Client)}
-
-
 def _differ_by_cookie(response: flask.Response) -> flask.Response:
     """Say to caches that an answer was made for who is signed in. RFC 9110 §12.5.5."""
     response.vary.add("Cookie")
     return response
 
 
-def _instance_folder() -> Path:
-    folder = Path(flask.current_app.instance_path)
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise faults.file_error(folder, error) from None
-    return folder
-
-
 def _find_configured_keys(app: flask.Flask) -> KeyRing | None:
     """Return the keys of the environment, else those of the application's secret, if any."""
-    text = os.environ.get("CODEGRANT_SECRET")
-    if text:
-        return KeyRing.parse(text)
     if not app.secret_key:
-        return None
+        return find_configured_keys()
     settings = cast("Mapping[str, Any]", app.config)
     older: Sequence[str | bytes] = settings.get("SECRET_KEY_FALLBACKS") or ()
-    keys = [app.secret_key, *older]
-    texts = [key.decode("latin-1") if isinstance(key, bytes) else key for key in keys]
-    shortest = min(map(len, texts))
-    if shortest < MINIMUM_KEY_LENGTH:
-        raise ConfigurationError(
-            f"SECRET_KEY: a key has {shortest} characters, at least {MINIMUM_KEY_LENGTH} are "
-            "needed",
-            hint='make one with python -c "import secrets; print(secrets.token_urlsafe(32))"',
-        )
-    return KeyRing(texts)
+    return find_configured_keys([app.secret_key, *older])
 
 
 def _find_key_ring() -> KeyRing:
     """Return the application's keys: configured, else of a file beside its store."""
-    configured = _find_configured_keys(flask.current_app)
-    return configured or read_or_create_key_file(_instance_folder() / "codegrant.db.key")
+    app = flask.current_app
+    return _find_configured_keys(app) or find_key_file(Path(app.instance_path))

@@ -103,6 +103,10 @@ class WebLogin:
         """Yield a name and the path of each address that `respond` answers."""
         return self._addresses.routes()
 
+    def session_cookie(self) -> str | None:
+        """Return the name of the session's cookie; None while only a request can tell it."""
+        return self._addresses.session_cookie()
+
     def respond(self, request: Request, now: int) -> Flow[Response]:
         """Return the answer to a request for one of `routes`."""
         if request.path == self._addresses.logout_path:

@@ -130,8 +130,14 @@ class LoginAddresses:
 
     def cookies(self, request: Request) -> LoginCookies:
         """Return the application's cookies."""
-        base = self._base(request)
-        root = self.origin(request) + base.removeprefix(_authority(base))
+        return self._cookies_at(self._base(request))
+
+    def session_cookie(self) -> str | None:
+        """Return the name of the session's cookie; without `public_url` each request decides."""
+        return None if self._public_url is None else self._cookies_at(self._public_url).session
+
+    def _cookies_at(self, base: str) -> LoginCookies:
+        root = _origin(base) + base.removeprefix(_authority(base))
         return LoginCookies(root, [config.client_id for config in self._configs.values()])
 
     def _base(self, request: Request) -> str:

@@ -7,17 +7,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from codegrant.flow import Effect, Flow
+from codegrant.remote.effects import Pause
 
 __all__ = ["AtProvider", "Pause"]
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Pause(Effect[None]):
-    """Wait for `seconds`, then go on."""
-
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

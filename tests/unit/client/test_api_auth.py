@@ -29,7 +29,7 @@ def http() -> Iterator[httpx2.Client]:
 
 def first_request(url: str, origins: frozenset[str] = frozenset()) -> httpx2.Request:
     """Return what would be sent first, without sending it."""
-    return next(BearerAuth(TOKEN, origins=origins).auth_flow(httpx2.Request("GET", url)))
+    return next(BearerAuth(TOKEN, origins=origins).sync_auth_flow(httpx2.Request("GET", url)))
 
 
 def test_an_auth_object_serves_a_client_of_the_program(api: Listener, http: httpx2.Client) -> None:
@@ -120,7 +120,7 @@ def test_the_token_is_not_shown() -> None:
 )
 def test_a_redirect_carries_the_token_inside_its_origin_alone(target: str, carries: bool) -> None:
     first = httpx2.Request("GET", "http://localhost/a")
-    flow = BearerAuth(TOKEN, follow_redirects=True).auth_flow(first)
+    flow = BearerAuth(TOKEN, follow_redirects=True).sync_auth_flow(first)
     sent = next(flow)
     redirected = httpx2.Response(302, request=sent)
     # httpx2 itself keeps the header when a host moves from http to https.

@@ -21,7 +21,7 @@ from codegrant.errors import ConfigurationError, TransportError, UsageError
 from codegrant.flow import Effect, Flow, RandomBytes, ask
 from codegrant.http import Headers, Request, Response, Send
 from codegrant.remote.aio import AsyncDriver
-from codegrant.remote.effects import Report, SingleFlight
+from codegrant.remote.effects import Pause, Report, SingleFlight
 from codegrant.remote.sync import SyncDriver
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 from tests.support.colours import Colour
@@ -80,6 +80,10 @@ def refusal(driver: Driver, url: str, *, guarded: bool = False) -> TransportErro
     with pytest.raises(TransportError) as caught:
         driver.get(url, guarded=guarded)
     return caught.value
+
+
+def test_a_pause_comes_to_its_end_and_gives_nothing(driver: Driver) -> None:
+    assert driver.perform(Pause(0)) is None
 
 
 def test_a_request_arrives_as_it_was_built(driver: Driver, listener: Listener) -> None:

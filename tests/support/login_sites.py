@@ -1,0 +1,373 @@
+"""One application with a login in each framework, and browsers that know no framework."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import unquote, urljoin, urlsplit
+
+import fastapi
+import flask
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from codegrant import AsyncClient, Client
+from codegrant.http import Headers
+from codegrant.web import fastapi as for_fastapi
+from codegrant.web import flask as for_flask
+from codegrant.web import starlette as for_starlette
+from tests.support.mock_provider import MockProvider
+from tests.support.website import make_client
+
+BASE = "http://127.0.0.1:5000"
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+class Reply(NamedTuple):
+    """What a browser was answered."""
+
+    status: int
+    headers: Headers
+    text: str
+
+    @property
+    def location(self) -> str:
+        return self.headers.get("location")
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.text)
+
+    @property
+    def code(self) -> str:
+        """The error code that a failure page shows."""
+        return self.text.partition('<code id="error-code">')[2].partition("<")[0]
+
+
+class LoginSite(Protocol):
+    """An application with a login.
+
+    `/` says who is signed in, `/profile` needs somebody, `/tokens` shows the tokens,
+    `/call` calls `api_url` twice, `/kept` has its own cache rule, `/for-all` asks nothing.
+    """
+
+    api_url: str
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, mount: str
+    ) -> Reply: ...
+
+    def close(self) -> None: ...
+
+
+class SiteBrowser:
+    """Keeps cookies by host, follows nothing; safe only in one thread at a time."""
+
+    def __init__(self, site: LoginSite) -> None:
+        self.site = site
+        self.jar: dict[str, dict[str, str]] = {}
+
+    @property
+    def cookies(self) -> dict[str, str]:
+        return self.jar.setdefault("127.0.0.1", {})
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        mount: str = "",
+    ) -> Reply:
+        url = urljoin(BASE, url)
+        jar = self.jar.setdefault(urlsplit(url).hostname or "", {})
+        sent = {"Cookie": "; ".join(f"{n}={v}" for n, v in jar.items())} if jar else {}
+        reply = self.site.send(method, url, {**sent, **(headers or {})}, body, mount)
+        for line in reply.headers.get_all("set-cookie"):
+            name, _, value = line.partition(";")[0].partition("=")
+            jar.pop(name, None)
+            if "Max-Age=0;" not in line:
+                jar[name] = value
+        return reply
+
+    def get(self, url: str, headers: Mapping[str, str] | None = None, mount: str = "") -> Reply:
+        return self.send("GET", url, headers, mount=mount)
+
+    def post(self, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Reply:
+        return self.send("POST", url, headers, body)
+
+    def tab(self, site: LoginSite | None = None) -> SiteBrowser:
+        """Return a browser with the same cookies, in front of another worker perhaps."""
+        other = SiteBrowser(site or self.site)
+        other.jar = {host: dict(jar) for host, jar in self.jar.items()}
+        return other
+
+    def start(self, provider: MockProvider, url: str = "/login") -> str:
+        """Begin a login and return the callback that the provider sends the browser to."""
+        started = self.get(url)
+        assert started.status == 303, started.text
+        return provider.authorize(started.location)
+
+    def log_in(self, provider: MockProvider, url: str = "/login") -> Reply:
+        return self.get(self.start(provider, url))
+
+    def who(self) -> object:
+        return self.get("/").json["subject"]
+
+
+class FlaskLogin:
+    """The application in Flask."""
+
+    def __init__(self, folder: Path, client: Any, **arguments: Any) -> None:
+        self.api_url = ""
+        app = self.app = flask.Flask("app", instance_path=str(folder))
+        login = self.login = for_flask.Login(app, client, **arguments)
+
+        @app.get("/")
+        def home() -> dict[str, object]:
+            who = login.current
+            return {"subject": who.identity.subject if who else None}
+
+        @app.get("/profile")
+        @login.required
+        def profile() -> dict[str, object]:
+            return {"subject": login.identity.subject, "provider": login.tokens.issuer}
+
+        @app.route("/tokens", methods=["GET", "POST"])
+        def tokens() -> dict[str, object]:
+            assert login.api is login.api
+            return {"scope": sorted(login.tokens.scope)}
+
+        @app.route("/call", methods=["GET", "POST"])
+        @login.required
+        def call() -> dict[str, object]:
+            before = login.tokens.access_token
+            status = [login.api.get(self.api_url).status_code for _ in range(2)]
+            return {"status": status, "changed": login.tokens.access_token != before}
+
+        @app.get("/kept")
+        @login.required
+        def kept() -> flask.Response:
+            return flask.Response("", headers={"Cache-Control": "private, max-age=60"})
+
+        @app.get("/for-all")
+        def for_all() -> str:
+            return ""
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, mount: str
+    ) -> Reply:
+        parts = urlsplit(url)
+        answer = self.app.test_client(use_cookies=False).open(
+            f"{parts.path.removeprefix(mount)}?{parts.query}",
+            base_url=f"{parts.scheme}://{parts.netloc}{mount}",
+            method=method,
+            headers=dict(headers),
+            data=body,
+        )
+        return Reply(answer.status_code, Headers(list(answer.headers)), answer.text)
+
+    def close(self) -> None:
+        store = self.app.extensions.get("codegrant.login", {}).get("store")
+        if store is not None:
+            store.close()
+
+
+class AsgiLogin:
+    """An application over ASGI, in an event loop of its own."""
+
+    app: Any
+    login: for_starlette.Login
+
+    def __init__(self, client: Any) -> None:
+        self.api_url = ""
+        self._clients = list(client.values()) if isinstance(client, Mapping) else [client]
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, mount: str
+    ) -> Reply:
+        reply: Reply = self.wait(self.answer(method, url, headers, body, mount))
+        return reply
+
+    async def answer(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, mount: str
+    ) -> Reply:
+        parts = urlsplit(url)
+        given = {"host": parts.netloc, **{n.lower(): v for n, v in headers.items()}}
+        if method == "POST":
+            given.setdefault("content-length", str(len(body)))
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": parts.scheme,
+            "path": unquote(parts.path),
+            "raw_path": parts.path.encode(),
+            "root_path": unquote(mount),
+            "query_string": parts.query.encode(),
+            "headers": [(n.encode("latin-1"), v.encode("latin-1")) for n, v in given.items()],
+            "client": ("127.0.0.1", 40_000),
+            "server": ("127.0.0.1", 5000),
+        }
+        incoming = [{"type": "http.request", "body": body, "more_body": False}]
+        sent: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            return incoming.pop() if incoming else await asyncio.Event().wait()  # type: ignore[return-value]
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        # What nobody handled is raised again, after the answer.
+        with suppress(Exception):
+            await self.app(scope, receive, send)
+        pairs = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in sent[0]["headers"]]
+        text = b"".join(message.get("body", b"") for message in sent[1:]).decode()
+        return Reply(sent[0]["status"], Headers(pairs), text)
+
+    def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
+
+    def close(self) -> None:
+        for client in self._clients:
+            self.wait(client.aclose())
+        self.wait(self._loop.shutdown_default_executor())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        close = getattr(self.login._store, "close", None)
+        if close is not None:
+            close()
+
+
+class StarletteLogin(AsgiLogin):
+    """The application in Starlette."""
+
+    app: Starlette
+
+    def __init__(self, folder: Path, client: Any, **arguments: Any) -> None:
+        super().__init__(client)
+        app = self.app = Starlette()
+        login = self.login = for_starlette.Login(app, client, folder=folder, **arguments)
+
+        async def home(request: Request) -> JSONResponse:
+            who = await login.current(request)
+            return JSONResponse({"subject": who.identity.subject if who else None})
+
+        @login.required
+        def profile(request: Request) -> JSONResponse:
+            who, tokens = login.identity(request), login.tokens(request)
+            return JSONResponse({"subject": who.subject, "provider": tokens.issuer})
+
+        async def tokens(request: Request) -> JSONResponse:
+            await login.current(request)
+            assert login.api(request) is login.api(request)
+            return JSONResponse({"scope": sorted(login.tokens(request).scope)})
+
+        @login.required
+        async def call(request: Request) -> JSONResponse:
+            return JSONResponse(await _call(self, request))
+
+        @login.required
+        async def kept(request: Request) -> JSONResponse:
+            return JSONResponse("", headers={"Cache-Control": "private, max-age=60"})
+
+        async def for_all(request: Request) -> JSONResponse:
+            return JSONResponse("")
+
+        app.router.routes.extend(
+            [
+                Route("/", home),
+                Route("/profile", profile),
+                Route("/tokens", tokens, methods=["GET", "POST"]),
+                Route("/call", call, methods=["GET", "POST"]),
+                Route("/kept", kept),
+                Route("/for-all", for_all),
+            ]
+        )
+
+
+class FastApiLogin(AsgiLogin):
+    """The application in FastAPI."""
+
+    app: fastapi.FastAPI
+
+    def __init__(self, folder: Path, client: Any, **arguments: Any) -> None:
+        super().__init__(client)
+        app = self.app = fastapi.FastAPI()
+        login = self.login = for_fastapi.Login(app, client, folder=folder, **arguments)
+
+        async def home(request: Request) -> dict[str, object]:
+            who = await login.current(request)
+            return {"subject": who.identity.subject if who else None}
+
+        def profile(user: Any = fastapi.Depends(login)) -> dict[str, object]:  # noqa: B008
+            return {"subject": user.identity.subject, "provider": user.tokens.issuer}
+
+        async def tokens(request: Request) -> dict[str, object]:
+            await login.current(request)
+            assert login.api(request) is login.api(request)
+            return {"scope": sorted(login.tokens(request).scope)}
+
+        @login.required
+        async def call(request: Request) -> dict[str, object]:
+            return await _call(self, request)
+
+        def kept(response: fastapi.Response, user: Any = fastapi.Depends(login)) -> str:  # noqa: B008
+            response.headers["Cache-Control"] = "private, max-age=60"
+            return ""
+
+        async def for_all() -> str:
+            return ""
+
+        app.get("/")(home)
+        app.get("/profile")(profile)
+        app.get("/tokens")(tokens)
+        app.post("/tokens")(tokens)
+        app.get("/call")(call)
+        app.post("/call")(call)
+        app.get("/kept")(kept)
+        app.get("/for-all")(for_all)
+
+
+async def _call(site: AsgiLogin, request: Request) -> dict[str, object]:
+    login = site.login
+    before = login.tokens(request).access_token
+    status = [(await login.api(request).get(site.api_url)).status_code for _ in range(2)]
+    return {"status": status, "changed": login.tokens(request).access_token != before}
+
+
+SITES: dict[str, Any] = {
+    "flask": FlaskLogin,
+    "starlette": StarletteLogin,
+    "fastapi": FastApiLogin,
+}
+
+
+def client_for(framework: str, provider: MockProvider, **arguments: Any) -> Client | AsyncClient:
+    """Return a client of the colour that the framework waits in."""
+    client = make_client(provider, **arguments)
+    if framework == "flask":
+        return client
+    config = client.flows.config
+    client.close()
+    return AsyncClient(
+        provider.issuer,
+        client_id=config.client_id,
+        client_secret=config.client_secret,
+        **{"timeout": 5.0, **arguments},
+    )
+
+
+__all__ = ["BASE", "FORM", "SITES", "LoginSite", "Reply", "SiteBrowser", "client_for"]

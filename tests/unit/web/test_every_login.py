@@ -1,0 +1,458 @@
+"""The login in every framework: one suite, the same answers."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeAlias
+
+import pytest
+
+from codegrant import StoreError
+from codegrant.client.effects import FindSession
+from codegrant.client.memory import MemoryTokenStore
+from codegrant.flow import Effect
+from tests.support.application import Clock
+from tests.support.login_sites import BASE, FORM, SITES, SiteBrowser, client_for
+from tests.support.mock_provider import Answer, Lie, Listener, MockProvider, Received, as_json
+from tests.support.tls import SelfSigned
+
+MakeSite: TypeAlias = Callable[..., SiteBrowser]
+
+
+@pytest.fixture(params=sorted(SITES))
+def framework(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def clock(provider: MockProvider) -> Clock:
+    provider.clock = clock = Clock()
+    return clock
+
+
+@pytest.fixture
+def make_site(
+    framework: str, provider: MockProvider, clock: Clock, certificate: SelfSigned, tmp_path: Path
+) -> Iterator[MakeSite]:
+    """Makes workers of one application, each with a client of its own and a browser."""
+    sites: list[Any] = []
+    clients: list[Any] = []
+
+    def make(
+        *others: MockProvider, folder: str = "instance", timeout: float = 5.0, **arguments: Any
+    ) -> SiteBrowser:
+        made = [
+            client_for(framework, one, ca_file=str(certificate.file), clock=clock, timeout=timeout)
+            for one in (provider, *others)
+        ]
+        clients.extend(made)
+        client = dict(zip(("one", "two"), made, strict=True)) if others else made[0]
+        sites.append(SITES[framework](tmp_path / folder, client, clock=clock, **arguments))
+        return SiteBrowser(sites[-1])
+
+    yield make
+    for site in sites:
+        site.close()
+    for client in clients:
+        if framework == "flask":
+            client.close()
+
+
+@pytest.fixture
+def browser(make_site: MakeSite) -> SiteBrowser:
+    return make_site()
+
+
+@pytest.fixture
+def api(provider: MockProvider, browser: SiteBrowser) -> Iterator[Listener]:
+    """An API that knows the provider's tokens; `/call` calls it."""
+    api = Listener()
+
+    def me(request: Received) -> Answer:
+        token = request.headers.get("authorization", "").removeprefix("Bearer ")
+        return as_json({}, 200 if token in provider.access_tokens else 401)
+
+    api.routes["/me"] = me
+    browser.site.api_url = f"{api.origin}/me"
+    yield api
+    api.close()
+
+
+# --- login, callback, logout ---
+
+
+def test_a_person_logs_in_is_known_and_signs_out(
+    browser: SiteBrowser, provider: MockProvider
+) -> None:
+    asked = browser.get("/profile?a=b")
+    assert (asked.status, asked.location) == (303, "/login?return_to=%2Fprofile%3Fa%3Db")
+    back = browser.log_in(provider, asked.location)
+    assert (back.status, back.location) == (303, "/profile?a=b")
+    assert browser.get("/profile").json == {"subject": "person-1", "provider": provider.issuer}
+    assert browser.get("/tokens").json == {"scope": ["email", "openid", "profile"]}
+    stolen = browser.tab()
+    assert browser.post("/logout").location == "/"
+    assert browser.get("/profile").status == 303
+    assert stolen.get("/profile").status == 303
+
+
+def test_who_is_not_signed_in_is_sent_to_log_in_or_told_so(browser: SiteBrowser) -> None:
+    assert browser.who() is None
+    assert browser.get("/profile", {"Sec-Fetch-Mode": "cors"}).status == 401
+    assert browser.get("/profile", {"Sec-Fetch-Mode": "navigate"}).status == 303
+    assert browser.get("/call").location == "/login?return_to=%2Fcall"
+    assert browser.post("/call").status == 401
+    assert browser.get("/tokens").location == "/login?return_to=%2Ftokens"
+    assert browser.post("/tokens").status == 401
+
+
+@pytest.mark.parametrize(
+    "target", ["//evil.example", "https://evil.example/", "/\\evil.example", "/login", "/callback"]
+)
+def test_a_login_leads_to_no_foreign_place(
+    browser: SiteBrowser, provider: MockProvider, target: str
+) -> None:
+    assert browser.log_in(provider, f"/login?return_to={target}").location == "/"
+    assert browser.log_in(provider, "/login?return_to=/profile").location == "/profile"
+
+
+def test_a_page_of_the_login_comes_out_as_it_was_made(browser: SiteBrowser) -> None:
+    page = browser.get("/callback?code=x&state=y")
+    assert (page.status, page.code) == (400, "state_tampered")
+    assert page.headers.get_all("content-type") == ("text/html; charset=utf-8",)
+    assert page.headers.get_all("cache-control") == ("no-store",)
+    assert "default-src 'none'" in page.headers.get("content-security-policy")
+
+
+def test_a_foreign_link_signs_nobody_out(browser: SiteBrowser, provider: MockProvider) -> None:
+    browser.log_in(provider)
+    asked = browser.get("/logout", {"Sec-Fetch-Site": "cross-site"})
+    assert 'id="logout-yes"' in asked.text
+    assert 'id="logout-yes"' in browser.post("/logout", {"Origin": "https://evil.example"}).text
+    assert browser.who() == "person-1"
+    assert browser.get("/logout", {"Sec-Fetch-Site": "same-origin"}).location == "/"
+    assert browser.who() is None
+
+
+def test_reload_and_back_button_lead_to_the_same_page(
+    browser: SiteBrowser, provider: MockProvider
+) -> None:
+    callback = browser.start(provider, "/login?return_to=/profile")
+    for _ in range(3):
+        assert browser.get(callback).location == "/profile"
+    assert SiteBrowser(browser.site).get(callback).code == "state_cookie_missing"
+    assert provider.count("/token") == 1
+
+
+def test_ten_tabs_each_finish_their_login(browser: SiteBrowser, provider: MockProvider) -> None:
+    callbacks = [browser.start(provider, f"/login?return_to=/profile?{n}") for n in range(10)]
+    for number, callback in reversed(list(enumerate(callbacks))):
+        assert browser.get(callback).location == f"/profile?{number}"
+    assert browser.who() == "person-1"
+
+
+# --- a login whose state is lost ---
+
+
+def host_changed(browser: SiteBrowser, callback: str, _: Clock) -> str:
+    return browser.get(callback.replace("127.0.0.1", "localhost")).code
+
+
+def scheme_changed(browser: SiteBrowser, callback: str, _: Clock) -> str:
+    # No cookie of http is known by its name on https.
+    return browser.get(callback.replace("http://", "https://", 1)).code
+
+
+def cookie_missing(browser: SiteBrowser, callback: str, _: Clock) -> str:
+    return SiteBrowser(browser.site).get(callback).code
+
+
+def too_many_cookies(browser: SiteBrowser, callback: str, _: Clock) -> str:
+    crowded = SiteBrowser(browser.site)
+    crowded.cookies.update({f"other-{number}": "x" for number in range(150)})
+    return crowded.get(callback).code
+
+
+def posted(browser: SiteBrowser, callback: str, _: Clock) -> str:
+    path, query = callback.split("?")
+    return SiteBrowser(browser.site).post(path, FORM, query.encode()).code
+
+
+def expired(browser: SiteBrowser, callback: str, clock: Clock) -> str:
+    clock.ahead += 601
+    return browser.get(callback).code
+
+
+def replayed(browser: SiteBrowser, callback: str, clock: Clock) -> str:
+    assert browser.get(callback).location == "/orders"
+    clock.ahead += 61
+    return browser.get(callback).code
+
+
+@pytest.mark.parametrize(
+    ("lose", "code"),
+    [
+        pytest.param(host_changed, "state_host_changed", id="host"),
+        pytest.param(scheme_changed, "state_host_changed", id="scheme"),
+        pytest.param(cookie_missing, "state_cookie_missing", id="no cookie"),
+        pytest.param(too_many_cookies, "state_cookies_full", id="too many"),
+        pytest.param(posted, "state_posted", id="posted"),
+        pytest.param(expired, "state_expired", id="expired"),
+        pytest.param(replayed, "state_already_used", id="replayed"),
+    ],
+)
+def test_each_lost_state_has_its_own_code(
+    browser: SiteBrowser,
+    provider: MockProvider,
+    clock: Clock,
+    lose: Callable[[SiteBrowser, str, Clock], str],
+    code: str,
+) -> None:
+    callback = browser.start(provider, "/login?return_to=/orders")
+    assert lose(browser, callback, clock) == code
+    if lose not in {expired, replayed}:
+        assert browser.get(callback).location == "/orders"
+
+
+# --- providers, places, addresses ---
+
+
+def test_several_providers_have_a_page_to_choose(
+    make_site: MakeSite, provider: MockProvider, other_provider: MockProvider
+) -> None:
+    browser = make_site(other_provider)
+    chooser = browser.get("/login?return_to=/profile")
+    assert 'href="/login/two?return_to=%2Fprofile"' in chooser.text
+    for name, asked in (("one", provider), ("two", other_provider)):
+        answer = browser.log_in(asked, f"/login/{name}?return_to=/profile")
+        assert answer.location == "/profile", answer.text
+        assert browser.get("/profile").json["provider"] == asked.issuer
+
+
+def test_a_session_survives_a_restart_and_is_there_for_a_second_worker(
+    make_site: MakeSite, provider: MockProvider, tmp_path: Path
+) -> None:
+    one, second, foreign = make_site(), make_site(), make_site(folder="elsewhere")
+    callback = one.start(provider, "/login?return_to=/profile")
+    two = one.tab(second.site)
+    assert two.get(callback).location == "/profile"
+    assert two.tab(one.site).get("/profile").status == 200
+    assert two.tab(foreign.site).get("/profile").status == 303
+    assert provider.count("/token") == 1
+    folder = tmp_path / "instance"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert {"codegrant.db", "codegrant.db.key"} <= {path.name for path in folder.iterdir()}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    kept = b"".join(path.read_bytes() for path in folder.iterdir())
+    for secret in [*provider.minted, *two.cookies.values()]:
+        assert secret.encode() not in kept
+
+
+def test_making_it_sends_nothing_and_writes_nothing(
+    browser: SiteBrowser, provider: MockProvider, tmp_path: Path
+) -> None:
+    assert provider.received == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_behind_a_proxy_the_public_url_decides(make_site: MakeSite, provider: MockProvider) -> None:
+    browser = make_site(public_url="https://app.example/shop")
+    started = browser.get("/login", {"X-Forwarded-Host": "evil.example"})
+    assert "redirect_uri=https%3A%2F%2Fapp.example%2Fshop%2Fcallback" in started.location
+    assert started.headers.get("set-cookie").startswith("__Host-cg-login-")
+    assert browser.get("/profile").location == "/shop/login?return_to=%2Fshop%2Fprofile"
+
+
+def test_what_an_untrusted_proxy_says_counts_for_nothing(
+    browser: SiteBrowser, provider: MockProvider
+) -> None:
+    said = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}
+    started = browser.get("/login", {**said, "Forwarded": "host=evil.example;proto=https"})
+    assert "redirect_uri=http%3A%2F%2F127.0.0.1%3A5000%2Fcallback" in started.location
+
+
+def test_a_mounted_application_keeps_its_path(browser: SiteBrowser, provider: MockProvider) -> None:
+    mount = "/shop%20one"
+    asked = browser.get(f"{mount}/profile", mount=mount)
+    assert asked.location == "/shop%20one/login?return_to=%2Fshop%2520one%2Fprofile"
+    started = browser.get(f"{mount}/login?return_to=/shop%20one/profile", mount=mount)
+    callback = provider.authorize(started.location)
+    assert callback.startswith(f"{BASE}{mount}/callback?")
+    answer = browser.get(callback, mount=mount)
+    assert (answer.status, answer.location) == (303, "/shop%20one/profile")
+
+
+@pytest.mark.parametrize("host", ["bad host", "[::1", "a@b", "evil.example"])
+def test_a_host_that_is_none_gets_a_page(browser: SiteBrowser, host: str) -> None:
+    for path in ("/login", "/callback?state=x", "/profile", "/", "/logout"):
+        response = browser.get(path, {"Host": host})
+        assert response.status in {200, 303, 400}
+        assert "evil" not in response.location
+
+
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [
+        pytest.param("/login", {"X(Y)": "1"}, id="a name that is no field name"),
+        pytest.param("/login", {"Cookie": "\x85cg-login-000000-00000000=x; =; ;"}, id="cookies"),
+        pytest.param("/callback?state=%ff&code=%00", {}, id="a query that is no UTF-8"),
+        pytest.param("/login?return_to=%ff", {}, id="a target that is no UTF-8"),
+        pytest.param("/profile/%ff", {}, id="a path that is no UTF-8"),
+    ],
+)
+def test_an_odd_request_is_no_error_of_ours(
+    browser: SiteBrowser, path: str, headers: dict[str, str]
+) -> None:
+    assert browser.get(path, headers).status in {303, 400, 404}
+
+
+def test_no_cache_gives_the_page_of_one_person_to_another(
+    browser: SiteBrowser, provider: MockProvider
+) -> None:
+    browser.log_in(provider)
+    for path, said, differs in (
+        ("/profile", "private, no-store", "Cookie"),
+        ("/kept", "private, max-age=60", "Cookie"),
+        ("/", "", "Cookie"),
+        ("/for-all", "", ""),
+    ):
+        answer = browser.get(path)
+        assert (answer.status, answer.headers.get("cache-control")) == (200, said)
+        assert answer.headers.get("vary") == differs
+
+
+class _Full(MemoryTokenStore):
+    """Cannot say who is signed in."""
+
+    def perform(self, effect: Effect[Any]) -> Any:
+        if isinstance(effect, FindSession):
+            raise StoreError("the disk is full", code="store_full")
+        return super().perform(effect)
+
+
+@pytest.mark.parametrize("path", ["/", "/profile", "/tokens"])
+def test_a_store_that_cannot_say_who_is_signed_in_is_a_page_and_no_traceback(
+    make_site: MakeSite, provider: MockProvider, path: str
+) -> None:
+    browser = make_site(store=_Full())
+    browser.log_in(provider)
+    page = browser.get(f"{path}?a=b")
+    assert (page.status, page.code) == (503, "store_full")
+    assert f'href="{path}?a=b"' in page.text
+    assert "the disk is full" not in page.text
+
+
+def test_two_deliveries_in_two_workers_make_one_token_request(
+    make_site: MakeSite, provider: MockProvider
+) -> None:
+    one, other = make_site(), make_site()
+    callback = one.start(provider, "/login?return_to=/profile")
+    two = one.tab(other.site)
+    asked, release, answer = Event(), Event(), provider.token_endpoint
+
+    def held(request: Received) -> Answer:
+        asked.set()
+        assert release.wait(20)
+        return answer(request)
+
+    provider.routes["/token"] = held
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(one.get, callback)
+        assert asked.wait(20)
+        second = pool.submit(two.get, callback)
+        release.set()
+        answers = [first.result(), second.result()]
+    assert [(x.status, x.location) for x in answers] == [(303, "/profile")] * 2
+    assert provider.count("/token") == 1
+
+
+# --- tokens over time ---
+
+
+def test_new_tokens_are_kept_with_the_session(
+    make_site: MakeSite, browser: SiteBrowser, provider: MockProvider, api: Listener, clock: Clock
+) -> None:
+    browser.log_in(provider)
+    assert browser.get("/call").json == {"status": [200, 200], "changed": False}
+    clock.ahead += 301
+    assert browser.get("/call").json == {"status": [200, 200], "changed": True}
+    elsewhere = browser.tab(make_site().site)
+    elsewhere.site.api_url = browser.site.api_url
+    assert elsewhere.get("/call").json == {"status": [200, 200], "changed": False}
+    assert len(provider.sent("refresh_token")) == 1
+
+
+def test_requests_at_the_same_time_make_one_refresh(
+    browser: SiteBrowser, provider: MockProvider, api: Listener, clock: Clock
+) -> None:
+    browser.log_in(provider)
+    clock.ahead += 301
+    with ThreadPoolExecutor(10) as pool:
+        tabs = [browser.tab() for _ in range(10)]
+        replies = list(pool.map(lambda tab: tab.get("/call").json["status"], tabs))
+    assert replies == [[200, 200]] * 10
+    assert len(provider.sent("refresh_token")) == 1
+
+
+def test_tokens_that_are_dead_end_the_session_and_lead_through_a_login_and_back(
+    browser: SiteBrowser, provider: MockProvider, api: Listener, clock: Clock
+) -> None:
+    browser.log_in(provider)
+    clock.ahead += 301
+    provider.refresh_tokens.clear()
+    form = browser.tab()
+    assert browser.get("/call?a=b").location == "/login?return_to=%2Fcall%3Fa%3Db"
+    assert browser.who() is None
+    assert form.post("/call").status == 401
+    assert browser.log_in(provider, "/login?return_to=/call?a=b").location == "/call?a=b"
+    assert browser.get("/call?a=b").json == {"status": [200, 200], "changed": False}
+
+
+def test_tokens_that_are_of_no_use_after_a_login_do_not_send_the_browser_round(
+    browser: SiteBrowser, provider: MockProvider, clock: Clock
+) -> None:
+    provider.token = Lie({"expires_in": 1, "refresh_token": None})
+    browser.log_in(provider)
+    clock.ahead += 1
+    page = browser.get("/tokens?a=b")
+    assert (page.status, page.location, page.code) == (502, "", "invalid_token")
+    assert 'href="/login?return_to=%2Ftokens%3Fa%3Db"' in page.text
+    clock.ahead += 31
+    assert browser.get("/tokens").location == "/login?return_to=%2Ftokens"
+
+
+def test_a_provider_in_trouble_costs_no_session(
+    browser: SiteBrowser, provider: MockProvider, api: Listener, clock: Clock
+) -> None:
+    browser.log_in(provider)
+    clock.ahead += 301
+    truth = provider.routes["/token"]
+    provider.routes["/token"] = lambda _: Answer(503, b"")
+    assert browser.get("/call").status == 500
+    assert browser.who() == "person-1"
+    provider.routes["/token"] = truth
+    assert browser.get("/call").json == {"status": [200, 200], "changed": True}
+
+
+def test_signing_out_revokes_the_tokens_of_the_session(
+    browser: SiteBrowser, provider: MockProvider
+) -> None:
+    browser.log_in(provider)
+    (token,) = provider.refresh_tokens
+    assert browser.post("/logout").location == "/"
+    assert [r.form["token"] for r in provider.received if r.path == "/revoke"] == [token]
+    assert provider.refresh_tokens == {}
+
+
+def test_a_provider_that_hangs_keeps_nobody_signed_in(
+    make_site: MakeSite, provider: MockProvider
+) -> None:
+    browser = make_site(timeout=0.3)
+    browser.log_in(provider)
+    provider.routes["/revoke"] = provider.hang
+    assert browser.post("/logout").location == "/"
+    assert browser.who() is None
