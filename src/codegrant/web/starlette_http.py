@@ -44,10 +44,10 @@ class Visit:
     __slots__ = ("api", "is_guarded", "is_looked_up", "root_path", "signed_in")
 
     def __init__(self, root_path: str) -> None:
-        self.root_path = root_path
-        self.is_looked_up = False
+        self.root_path: str = root_path
+        self.is_looked_up: bool = False
         self.signed_in: SignedIn | None = None
-        self.is_guarded = False
+        self.is_guarded: bool = False
         self.api: AsyncApiSession | None = None
 
     def know(self, signed_in: SignedIn | None) -> None:
