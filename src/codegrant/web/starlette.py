@@ -266,14 +266,16 @@ class Login:
         return to_starlette(await self._run(self._web.respond(ours, self._now())))
 
     async def _log_in_again(self, request: HTTPConnection, error: Exception) -> Response:
-        assert isinstance(error, LoginRequired)  # noqa: S101 - what Starlette calls it for
         known = self._visit(request).signed_in
-        flow = self._web.log_in_again(self._ours(request), error, self._now(), known)
+        flow = self._web.log_in_again(
+            self._ours(request), cast("LoginRequired", error), self._now(), known
+        )
         return to_starlette(await self._run(flow))
 
     async def _explain(self, request: HTTPConnection, error: Exception) -> Response:
-        assert isinstance(error, StoreError)  # noqa: S101 - what Starlette calls it for
-        return to_starlette(await self._run(self._web.explain(self._ours(request), error)))
+        return to_starlette(
+            await self._run(self._web.explain(self._ours(request), cast("StoreError", error)))
+        )
 
     async def _run(self, flow: Flow[R]) -> R:
         return await run_async(flow, self._perform)
