@@ -165,7 +165,7 @@ async def prove(target: Target) -> None:
         await _prove_code(server, connection)
         tokens = await _prove_tokens(server, connection)
         if "refresh" in target.works:
-            await _prove_refresh(server, connection, str(tokens.get("refresh_token", "")))
+            await _prove_refresh(server, connection, tokens)
     finally:
         connection.close()
 
@@ -190,11 +190,8 @@ async def _prove_tokens(server: Server, connection: Connection) -> Json:
     code = await _authorize(server, connection, pkce, scope=scope, nonce=nonce)
     tokens = _json(await connection.ask(server.redeem(code, pkce.verifier)))
     keys = _json(await connection.ask(build("GET", server.metadata["jwks_uri"])))["keys"]
-    claims = _verify_id_token(tokens["id_token"], keys)
-    audience = claims["aud"] if isinstance(claims["aud"], str) else claims["aud"][0]
-    expected = (server.target.issuer, server.target.client_id, nonce)
-    _expect((claims["iss"], audience, claims["nonce"]) == expected, "the ID token is another's")
-    _expect(claims["exp"] > time.time() - 60, "the ID token has expired")
+    claims = _read_id_token(server, tokens["id_token"], keys)
+    _expect(claims["nonce"] == nonce, "the ID token is another's")
 
     access_token = tokens["access_token"]
     info = _json(await connection.ask(server.userinfo(access_token)))
@@ -209,10 +206,29 @@ async def _prove_tokens(server: Server, connection: Connection) -> Json:
     return tokens
 
 
-async def _prove_refresh(server: Server, connection: Connection, first: str) -> None:
-    """Check that a refresh token is rotated, and that a token whose successor was used is dead."""
+def _read_id_token(server: Server, token: str, keys: list[Json]) -> Json:
+    """Return the claims of an ID token that is this client's and holds."""
+    claims = _verify_id_token(token, keys)
+    audience = claims["aud"] if isinstance(claims["aud"], str) else claims["aud"][0]
+    expected = (server.target.issuer, server.target.client_id)
+    _expect((claims["iss"], audience) == expected, "the ID token is another's")
+    _expect(claims["exp"] > time.time() - 60, "the ID token has expired")
+    return claims
+
+
+async def _prove_refresh(server: Server, connection: Connection, tokens: Json) -> None:
+    """Check that a refresh token is rotated, and that a token whose successor was used is dead.
+
+    An ID token need not come with it; one that comes is about the same person. OIDC Core §12.2.
+    """
+    first = str(tokens.get("refresh_token", ""))
     _expect(bool(first), "no refresh token is given out")
-    second = _json(await connection.ask(server.refresh(first)))["refresh_token"]
+    refreshed = _json(await connection.ask(server.refresh(first)))
+    second = refreshed["refresh_token"]
+    if "id_token" in refreshed:
+        keys = _json(await connection.ask(build("GET", server.metadata["jwks_uri"])))["keys"]
+        before, after = (_read_id_token(server, t["id_token"], keys) for t in (tokens, refreshed))
+        _expect(before["sub"] == after["sub"], "a refreshed ID token is about somebody else")
     _expect(second != first, "a refresh token is not rotated")
     answer = await connection.ask(server.refresh(second))
     _expect(answer.status == 200, f"the second refresh token is refused: {answer.body!r}")

@@ -85,6 +85,13 @@ class RotatesNothing(Floor):
         return status, fields, answer
 
 
+class RefreshesForSomebodyElse(Floor):
+    def claims(
+        self, sub: str, auth_time: int, nonce: str | None, access_token: str
+    ) -> dict[str, object]:
+        return super().claims("person-2" if nonce is None else sub, auth_time, nonce, access_token)
+
+
 class TakesOldRefreshTokens(Floor):
     async def rotate(self, form: dict[str, str], successor: bytes) -> tuple[Any, ...]:
         digest = digest_of(form["refresh_token"])
@@ -137,6 +144,9 @@ def test_each_work_can_be_driven(work: Work, tmp_path: Path) -> None:
     [
         pytest.param(TakesAnyVerifier, "wrong verifier", id="verifier"),
         pytest.param(TakesACodeTwice, "a code works twice", id="replay"),
+        pytest.param(
+            RefreshesForSomebodyElse, "refreshed ID token is about somebody else", id="refreshed"
+        ),
         pytest.param(SignsWithAnotherKey, "signature", id="signature"),
         pytest.param(ForgetsTheNonce, "the ID token is another's", id="nonce"),
         pytest.param(ShowsSomebodyElse, "somebody else", id="userinfo-sub"),

@@ -289,6 +289,33 @@ def test_a_person_who_is_no_longer_there_gets_nothing(bench: Bench, enabled: boo
     assert grant.revoked_at == NOW
 
 
+def test_a_living_grant_answers_for_its_person_where_the_host_ends_grants(bench: Bench) -> None:
+    bench.server.host = replace(bench.server.host, ends_grants=True)
+    code, another = bench.code(), bench.code()
+    bench.people.clear()
+    assert bench.token(code).status == 200
+    for grant_id, grant in bench.store.grants.items():
+        bench.store.grants[grant_id] = replace(grant, revoked_at=NOW)
+    assert document(bench.token(another))["error"] == "invalid_grant"
+    assert bench.reason() == "revoked"
+
+
+@pytest.mark.parametrize("enabled", [None, False], ids=["gone", "disabled"])
+def test_whose_claims_are_asked_for_must_be_there_all_the_same(
+    bench: Bench, enabled: bool | None
+) -> None:
+    bench.server.host = replace(bench.server.host, ends_grants=True)
+    code = bench.code(scope="openid email", claims='{"id_token":{"email":null}}')
+    if enabled is None:
+        bench.people.clear()
+    else:
+        bench.people[ALICE.subject] = replace(ALICE, enabled=False)
+    assert document(bench.token(code))["error"] == "invalid_grant"
+    assert bench.reason() == "person disabled"
+    (grant,) = bench.store.grants.values()
+    assert grant.revoked_at == NOW
+
+
 def test_a_client_that_lost_the_grant_type_is_refused(bench: Bench) -> None:
     code = bench.code()
     bench.change_client("a", grant_types=("refresh_token",))

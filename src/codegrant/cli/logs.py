@@ -11,10 +11,10 @@ import logging
 import re
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import cast
+from typing import TextIO, cast
 
 from codegrant.server.events import FACTS, Event
 from codegrant.web.failures import trail_of
@@ -25,6 +25,7 @@ __all__ = ["EventLines", "LineFormatter", "log_to_stderr"]
 _events = logging.getLogger("codegrant.events")
 
 _FIELDS = FACTS | {"where", "worker"}
+_WHOLE_IN_A_PIPE = 4096
 _OUR_WORDS = ("codegrant", "uvicorn")
 # Printable, and none of space, `"`, `=` and `\`.
 _BARE = re.compile(r"[!#-<>-\[\]-~]+")
@@ -99,12 +100,30 @@ class EventLines:
             loop.call_soon(self.write)
 
     def write(self) -> None:
-        """Write what is waiting; what stderr does not take is lost."""
-        text = "".join([f"{line}\n" for line in self._lines])
-        self._lines.clear()
+        """Write what is waiting, in whole lines; what stderr does not take is lost."""
+        lines, self._lines = self._lines, []
         self._loop = None
+        stderr: TextIO | None = sys.stderr  # None in a process that was started without it
+        if stderr is None:
+            return
         with suppress(OSError, ValueError):
-            sys.stderr.write(text)
+            for text in _pieces(lines):
+                stderr.write(text)
+
+
+def _pieces(lines: list[str]) -> Iterator[str]:
+    """Return lines together, as many at a time as go into a pipe in one step.
+
+    More would be mixed with what other processes write there. POSIX write(2), PIPE_BUF.
+    """
+    piece = ""
+    for line in lines:
+        if piece and len(piece) + len(line) >= _WHOLE_IN_A_PIPE:
+            yield piece
+            piece = ""
+        piece += f"{line}\n"
+    if piece:
+        yield piece
 
 
 @lru_cache(maxsize=1)

@@ -127,8 +127,8 @@ def _serve(
     try:
         server.run(sockets=[listener])
     finally:
-        events.write()
         passwords.close()
+        events.write()
     return 0
 
 

@@ -14,6 +14,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
@@ -175,8 +176,9 @@ class Supervisor:
         except BaseException as error:  # noqa: BLE001 - nothing above this frame is ours
             _log.critical("worker_failed", extra={"facts": {"where": trail_of(error)}})
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(AttributeError, OSError, ValueError):  # none, gone, closed
+                    stream.flush()
             os._exit(status)
 
 

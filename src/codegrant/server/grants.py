@@ -50,8 +50,9 @@ def issue_tokens(
         nonce, claims_request: of the authorization request; empty at a refresh.
 
     Raises:
-        OAuthError: the person is gone or disabled (the grant is revoked then), or the grant
-            has been revoked meanwhile.
+        OAuthError: the person is gone or disabled (the grant is revoked then), as far as they
+            are asked for (`Host.ends_grants`); or the grant has been revoked meanwhile, which
+            an opaque access token tells.
 
     RFC 6749 §5.1; OIDC Core §3.1.3.3, §12.2.
     """

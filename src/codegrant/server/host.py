@@ -59,8 +59,9 @@ class Host:
         error_page: `(error, request)`: a page for a request that may not be redirected.
             Its status is `error.status`.
         ends_grants: whether a person who is disabled or removed loses all of their grants in
-            the same step (`RevokeGrant`). Then a grant that is alive answers for its person,
-            who is asked for only where their claims are needed.
+            the same step, and gets none after it. Then a grant that is alive answers for its
+            person, who is asked for only where their claims are needed. It takes people and
+            grants in one database, so it is for `accounts.build_host`; leave it off elsewhere.
     """
 
     find_visitor: Callable[[Request, str, str, int], Flow[Visitor | None]]

@@ -137,11 +137,35 @@ def test_the_events_of_one_turn_of_a_loop_are_written_together(
     assert capsys.readouterr().err == ""
 
 
+def test_what_is_written_at_once_goes_whole_into_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "codegrant.events")
+    written: list[str] = []
+    monkeypatch.setattr(sys.stderr, "write", written.append)
+    events = EventLines()
+    names = [f"grant-{number}" for number in range(100)]
+
+    async def serve() -> None:
+        for name in names:
+            events(Event("code_redeemed", 0, {"grant_id": name, "scope": "x" * 150}))
+        events(Event("page_refused", 0, {"reason": "y" * 9000}))
+
+    asyncio.run(serve())
+    assert 1 < len(written) < len(names)
+    assert all(text.endswith("\n") for text in written)
+    assert all(len(text) <= 4096 for text in written[:-1])
+    *short, long = "".join(written).splitlines()
+    assert [line.split("grant_id=")[1].split(" ")[0] for line in short] == names
+    assert len(long) > 9000
+
+
 def test_a_log_that_is_closed_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     closed = io.StringIO()
     closed.close()
-    monkeypatch.setattr(sys, "stderr", closed)
-    EventLines()(Event("code_replayed", 0))
+    for stderr in (closed, None):
+        monkeypatch.setattr(sys, "stderr", stderr)
+        EventLines()(Event("code_replayed", 0))
 
 
 def without_time(text: str) -> str:
