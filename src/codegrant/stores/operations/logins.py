@@ -11,10 +11,8 @@ from codegrant.client.effects import (
     FinishCallback,
     Finished,
     InProgress,
-    ReleaseLease,
     SaveSession,
     StoredSession,
-    TakeLease,
 )
 from codegrant.errors import StoreError
 from codegrant.flow import Flow
@@ -58,12 +56,7 @@ def finish_callback(effect: FinishCallback) -> Flow[None]:
 
 def save_session(effect: SaveSession) -> Flow[bool]:
     """Replace a session that has not ended."""
-    return matched(
-        _SQL["replace_login"],
-        **LOGIN.parameters(effect.session),
-        now=effect.now,
-        replacing=effect.replacing,
-    )
+    return matched(_SQL["replace_login"], **LOGIN.parameters(effect.session), now=effect.now)
 
 
 def find_session(effect: FindSession) -> Flow[StoredSession | None]:
@@ -74,19 +67,3 @@ def find_session(effect: FindSession) -> Flow[StoredSession | None]:
 def delete_session(effect: DeleteSession) -> Flow[bool]:
     """Delete a session."""
     return matched(_SQL["delete_login"], digest=effect.digest)
-
-
-def take_lease(effect: TakeLease) -> Flow[bool]:
-    """Give a lease to who asks, unless somebody else has it."""
-    return matched(
-        _SQL["take_lease"],
-        key=effect.key,
-        owner=effect.owner,
-        now=effect.now,
-        duration=effect.duration,
-    )
-
-
-def release_lease(effect: ReleaseLease) -> Flow[bool]:
-    """Take a lease back from its owner."""
-    return matched(_SQL["release_lease"], key=effect.key, owner=effect.owner)
