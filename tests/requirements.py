@@ -519,7 +519,6 @@ OPEN = _expand(
         "AS-FAPI": "01-06",
         "CL-FLOW": "13-14",
         "CL-TOK": "13-14",
-        "CL-META": "05",
         "CL-NAT": "01-07",
         "CL-LO": "01-02 04",
         "RS-DPOP": "01-06",

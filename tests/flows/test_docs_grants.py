@@ -11,7 +11,7 @@ import pytest
 from codegrant import Client
 from tests.flows.conftest import MakeApplication
 from tests.support.documents import ROOT, example
-from tests.support.mock_provider import CLIENT_SECRET
+from tests.support.mock_provider import CLIENT_SECRET, as_json
 from tests.support.other_grants import DEVICE, EXCHANGE, GrantsProvider
 from tests.support.picky_api import PickyApi
 
@@ -76,6 +76,23 @@ def test_a_program_calls_an_api_with_its_own_http_client(
     told = app.colour.wait(program["read_profile"](app.client, tokens, api.url))
     assert told == "the profile"
     assert len(provider.sent("refresh_token")) == int(refused)
+
+
+@pytest.mark.parametrize("colour", ["sync"], indirect=True)
+def test_a_login_asks_for_what_the_api_takes(
+    make_app: MakeApplication, provider: GrantsProvider, api: PickyApi
+) -> None:
+    told = {
+        "resource": api.url,
+        "authorization_servers": [provider.issuer],
+        "scopes_supported": ["notes:read"],
+    }
+    place = api.url.replace(api.origin, "/.well-known/oauth-protected-resource")
+    api.routes[place] = lambda _: as_json(told)
+    program = run("ask_first.py", CALLS, provider, api)
+    login = program["start_login_for"](make_app(provider).client, api.url)
+    assert login.scope == ("openid", "notes:read")
+    assert login.resource == (api.url,)
 
 
 def test_a_nightly_job_calls_an_api(

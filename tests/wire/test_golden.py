@@ -33,6 +33,7 @@ from codegrant.messages.client_authentication import (
 from codegrant.messages.introspection import IntrospectionRequest, IntrospectionResponse
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.messages.parameters import Parameters, build_query
+from codegrant.messages.resource_metadata import ResourceMetadata
 from codegrant.messages.revocation import RevocationRequest
 from codegrant.messages.token import (
     CodeTokenRequest,
@@ -123,6 +124,7 @@ MESSAGES = {
     "refresh_token_request": form(RefreshTokenRequest.parse, RefreshTokenRequest),
     "introspection_request": form(IntrospectionRequest.parse, IntrospectionRequest),
     "introspection_response": json_body(IntrospectionResponse),
+    "resource_metadata": json_body(ResourceMetadata),
     "revocation_request": form(RevocationRequest.parse, RevocationRequest),
     "client_authentication": Message(parse_credentials, build_credentials, make_credentials),
     "token_response": json_body(TokenResponse),

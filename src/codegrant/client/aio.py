@@ -25,6 +25,7 @@ from codegrant.secret import Secret
 if TYPE_CHECKING:  # imported when they are used
     from codegrant.client.device import DeviceLogin
     from codegrant.client.token_exchange import ExchangedToken
+    from codegrant.messages.resource_metadata import ResourceMetadata
 
 __all__ = ["AsyncClient"]
 
@@ -190,6 +191,10 @@ class AsyncClient:
         return await run_async(
             self._flows.exchange_token(request, self._now()), self._driver.perform
         )
+
+    async def find_resource(self, url: str) -> ResourceMetadata:
+        """As `Client.find_resource`."""
+        return await run_async(self._flows.find_resource(url), self._driver.perform)
 
     def api(
         self,

@@ -28,6 +28,7 @@ from codegrant.secret import Secret
 if TYPE_CHECKING:  # imported when they are used
     from codegrant.client.device import DeviceLogin
     from codegrant.client.token_exchange import ExchangedToken
+    from codegrant.messages.resource_metadata import ResourceMetadata
 
 __all__ = ["LOGGER", "Client"]
 
@@ -361,6 +362,18 @@ class Client:
             audience=audience,
         )
         return run(self._flows.exchange_token(request, self._now()), self._driver.perform)
+
+    def find_resource(self, url: str) -> ResourceMetadata:
+        """Return what the API at `url` says of itself, once it is known to take our tokens.
+
+        Raises:
+            MetadataRejected: it publishes nothing, or something about another resource, or it
+                does not name this client's server.
+            UsageError, TransportError: as for `start_login`.
+
+        RFC 9728 §3.3, §7.6.
+        """
+        return run(self._flows.find_resource(url), self._driver.perform)
 
     def api(
         self,

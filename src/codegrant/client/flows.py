@@ -39,6 +39,7 @@ if TYPE_CHECKING:  # the grants beside the code are imported when they are used
     from codegrant.client.device import DeviceLogin
     from codegrant.client.token_exchange import ExchangedToken
     from codegrant.messages.grants import ClientCredentialsRequest, TokenExchangeRequest
+    from codegrant.messages.resource_metadata import ResourceMetadata
 
 __all__ = ["ClientFlows"]
 
@@ -214,6 +215,12 @@ class ClientFlows:
 
         server = yield from self.find_server(now)
         return (yield from exchange_token(self.config, server, request, now))
+
+    def find_resource(self, url: str) -> Flow[ResourceMetadata]:
+        """Return what an API says of itself; see `Client.find_resource`."""
+        from codegrant.client.protected_resource import find_resource
+
+        return (yield from find_resource(self.config, url))
 
     def revoke(self, tokens: Tokens, now: int) -> Flow[None]:
         """Make `tokens` worthless; see `Client.revoke`."""

@@ -6,15 +6,12 @@ RFC 8414 §2; OpenID Connect Discovery §3; RFC 9207 §3; RFC 9126 §5; RP-Initi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import TypeAlias, cast
+from dataclasses import dataclass, field
 
-from codegrant.errors import MessageError
-from codegrant.messages.json import JsonValue, build_json, parse_object
+from codegrant.messages.json import JsonValue
+from codegrant.messages.members import build_members, defaults_of, parse_members
 
 __all__ = ["ServerMetadata"]
-
-Member: TypeAlias = str | bool | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,48 +90,18 @@ class ServerMetadata:
 
         RFC 8414 §3.2.
         """
-        known: dict[str, Member] = {}
-        extra: dict[str, JsonValue] = {}
-        for name, value in parse_object(raw, max_bytes=max_bytes).items():
-            if name not in _DEFAULTS:
-                extra[name] = value
-            elif value is not None:
-                known[name] = _member(name, value)
-        return cls(**known, extra=extra)  # type: ignore[arg-type]  # `_member` sees to that
+        known, extra = parse_members(raw, _DEFAULTS, max_bytes=max_bytes)
+        return cls(**known, extra=extra)  # type: ignore[arg-type]  # `parse_members` sees to that
 
     def build(self) -> bytes:
         """Return the JSON document: no nulls, no empty lists, nothing that is the default.
 
         RFC 8414 §3.2.
         """
-        members: dict[str, JsonValue] = {}
-        for name, default in _DEFAULTS.items():
-            value = cast("Member", getattr(self, name))
-            if value != default:
-                members[name] = list(value) if isinstance(value, tuple) else value
-        return build_json({**self.extra, **members} if self.extra else members)
+        return build_members(self, _DEFAULTS, self.extra)
 
     def __repr__(self) -> str:
         return f"ServerMetadata({self.issuer or self.authorization_endpoint})"
 
 
-_DEFAULTS: dict[str, Member] = {
-    each.name: cast("Member", each.default)
-    for each in fields(ServerMetadata)
-    if each.name != "extra"
-}
-
-
-def _member(name: str, value: JsonValue) -> Member:
-    """Return a member in the type that it must have."""
-    default = _DEFAULTS[name]
-    if isinstance(default, tuple):
-        if isinstance(value, list) and all(isinstance(each, str) for each in value):
-            return tuple(cast("list[str]", value))
-        raise MessageError(f"{name}: the member is no list of texts", code="malformed_member")
-    if isinstance(value, bool) and isinstance(default, bool):
-        return value
-    if isinstance(value, str) and isinstance(default, str):
-        return value
-    kind = "boolean" if isinstance(default, bool) else "text"
-    raise MessageError(f"{name}: the member is no {kind}", code="malformed_member")
+_DEFAULTS = defaults_of(ServerMetadata)
