@@ -11,7 +11,6 @@ from codegrant.client.tokens import Tokens
 from codegrant.errors import UsageError
 from codegrant.flow import Flow
 from codegrant.messages.grants import ClientCredentialsRequest
-from codegrant.remote.posts import choose_method
 from codegrant.rules.metadata import VerifiedServer
 
 __all__ = ["ask_again", "ask_for_client", "make_request"]
@@ -48,8 +47,7 @@ def ask_for_client(
     request needs none.
     """
     metadata = server.metadata
-    supported = metadata.token_endpoint_auth_methods_supported
-    if choose_method(config.token_endpoint_auth_method, config.client_secret, supported) == "none":
+    if config.authentication_at(metadata).method == "none":
         raise UsageError(
             "client_credentials: this client has none, it is a public one",
             code="public_client",
@@ -57,7 +55,9 @@ def ask_for_client(
             hint="give the client_secret that the server has for this client",
         )
     scope = request.scope.split()
-    body = yield from request_tokens(config, metadata, request.build(), scope=scope, hints=_HINTS)
+    body = yield from request_tokens(
+        config, metadata, request.build(), scope=scope, now=now, hints=_HINTS
+    )
     tokens = make_tokens(config, metadata, body, scope=scope, now=now, resource=request.resource)
     return replace(tokens, refresh_token=None, grant_type=GRANT_TYPE, audience=request.audience)
 

@@ -10,7 +10,8 @@ from codegrant.client.tokens import Tokens
 from codegrant.errors import ConfigurationError, UsageError
 from codegrant.jose import ALGORITHMS
 from codegrant.messages.metadata import ServerMetadata
-from codegrant.remote.posts import METHODS
+from codegrant.remote.client_assertion import ClientKey
+from codegrant.remote.posts import METHODS, ClientAuthentication, choose_method
 from codegrant.rules.scope import is_scope_token
 from codegrant.rules.uri import check_https_or_loopback, origin_of
 from codegrant.secret import Secret
@@ -28,6 +29,7 @@ class ClientConfig:
     server: str | ServerMetadata
     client_id: str
     client_secret: Secret | None = field(default=None, repr=False)
+    client_key: ClientKey | None = None
     token_endpoint_auth_method: str | None = None
     redirect_uri: str | None = None
     scope: tuple[str, ...] | None = None
@@ -46,11 +48,19 @@ class ClientConfig:
         """
         _check_text("client_id", self.client_id)
         method = self.token_endpoint_auth_method
+        if method == "client_secret_jwt":
+            raise ConfigurationError(
+                f"token_endpoint_auth_method: {method} is left out on purpose: the server would "
+                "have to keep the secret itself to verify it",
+                hint="use private_key_jwt, or client_secret_basic",
+            )
         if method is not None and method not in METHODS:
             raise ConfigurationError(
                 f"token_endpoint_auth_method: {method!r} is none of {', '.join(METHODS)}"
             )
-        if method not in {None, "none"} and self.client_secret is None:
+        if method == "private_key_jwt" and self.client_key is None:
+            raise ConfigurationError(f"private_key: {method} needs one")
+        if method in {"client_secret_basic", "client_secret_post"} and self.client_secret is None:
             raise ConfigurationError(f"client_secret: {method} needs one")
         if method == "none" and self.client_secret is not None:
             raise ConfigurationError(
@@ -76,6 +86,33 @@ class ClientConfig:
     def issuer(self) -> str:
         """The issuer; empty for a server described without one."""
         return self.server if isinstance(self.server, str) else self.server.issuer or ""
+
+    def authentication_at(
+        self, metadata: ServerMetadata, methods: Sequence[str] = ()
+    ) -> ClientAuthentication:
+        """Return how this client authenticates at a server.
+
+        Args:
+            metadata: of the server.
+            methods: what it lists for this endpoint, if not the same as for its token endpoint.
+
+        Raises:
+            ConfigurationError: it takes no method that this client can use.
+        """
+        supported = tuple(methods) or metadata.token_endpoint_auth_methods_supported
+        secret, key = self.client_secret, self.client_key
+        return ClientAuthentication(
+            client_id=self.client_id,
+            method=choose_method(
+                self.token_endpoint_auth_method, secret=secret, key=key, supported=supported
+            ),
+            secret=secret,
+            key=key,
+            audience=metadata.issuer,
+            algs=metadata.token_endpoint_auth_signing_alg_values_supported,
+            supported=supported,
+            guarded=self.guarded,
+        )
 
     def owns(self, tokens: Tokens) -> bool:
         """Return whether `tokens` were issued to this client by this server.

@@ -6,7 +6,7 @@ RFC 8628.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.exchange import allowed_algs
@@ -27,7 +27,7 @@ from codegrant.messages.grants import DeviceTokenRequest
 from codegrant.messages.token import TokenResponse
 from codegrant.remote.effects import Pause
 from codegrant.remote.key_sets import RemoteKeySet
-from codegrant.remote.posts import authenticated_post, choose_method
+from codegrant.remote.posts import authenticated_post
 from codegrant.rules.device import judge_device_authorization
 from codegrant.rules.id_token import IdToken, accept_id_token, read_id_token
 from codegrant.rules.metadata import VerifiedServer
@@ -99,25 +99,18 @@ def start_device_login(
             stage="device_authorization",
             hint="a server that has one without saying so needs ServerMetadata by hand",
         )
-    supported = metadata.token_endpoint_auth_methods_supported
-    method = choose_method(config.token_endpoint_auth_method, config.client_secret, supported)
+    client = config.authentication_at(metadata)
     request = DeviceAuthorizationRequest(" ".join(scope), resource)
     response = yield from authenticated_post(
-        url,
-        request.build(),
-        method=method,
-        client_id=config.client_id,
-        secret=config.client_secret,
-        stage="device_authorization",
-        guarded=config.guarded,
+        url, request.build(), client=client, stage="device_authorization", now=now
     )
     try:
         answer = judge_device_authorization(
             response,
             endpoint=url,
-            method=method,
-            supported=supported,
-            secrets=() if config.client_secret is None else (config.client_secret,),
+            method=client.method,
+            supported=client.supported,
+            secrets=client.secrets(),
         )
     except Refused as error:
         error.hint = _HINTS.get(error.error, error.hint)
@@ -176,6 +169,7 @@ def finish_device_login(
                 metadata,
                 form,
                 scope=login.scope,
+                now=int(clock()),
                 secrets=(login.device_code,),
                 hints=_HINTS,
             )
@@ -191,13 +185,18 @@ def finish_device_login(
         else:
             break
     now = int(clock())
-    tokens = make_tokens(
-        config, metadata, body, scope=login.scope, now=now, resource=login.resource
+    identity: IdToken | None = None
+    if "openid" in login.scope and keys is not None:
+        identity = yield from _identify(config, server, keys, body, now)
+    return make_tokens(
+        config,
+        metadata,
+        body,
+        scope=login.scope,
+        now=now,
+        resource=login.resource,
+        identity=identity,
     )
-    if "openid" not in login.scope or keys is None:
-        return tokens
-    identity = yield from _identify(config, server, keys, body, now)
-    return replace(tokens, id_token=body.id_token, identity=identity)
 
 
 def _identify(

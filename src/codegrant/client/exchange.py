@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.pending import PendingLogin
+from codegrant.client.token_requests import make_tokens, request_tokens
 from codegrant.client.tokens import Tokens
 from codegrant.errors import CodegrantError, MetadataRejected, ResponseRejected
 from codegrant.flow import Flow
@@ -11,11 +12,9 @@ from codegrant.jose import ALGORITHMS, find_algorithm, parse_jwt
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.messages.token import CodeTokenRequest, TokenResponse
 from codegrant.remote.key_sets import RemoteKeySet
-from codegrant.remote.posts import authenticated_post, choose_method
 from codegrant.rules.callback import CheckedCallback
 from codegrant.rules.id_token import IdToken, accept_id_token, read_id_token
 from codegrant.rules.metadata import VerifiedServer
-from codegrant.rules.token_response import judge_token_response
 
 __all__ = ["allowed_algs", "exchange_code"]
 
@@ -49,9 +48,6 @@ def exchange_code(
     OAuth 2.1 §4.1.3; OpenID Connect Core §3.1.3.
     """
     metadata = server.metadata
-    url = login.provider.token_endpoint
-    supported = metadata.token_endpoint_auth_methods_supported
-    method = choose_method(config.token_endpoint_auth_method, config.client_secret, supported)
     verifier = login.code_verifier
     request = CodeTokenRequest(
         code=answer.code,
@@ -62,31 +58,30 @@ def exchange_code(
         # RFC 8707 §2.2
         resource=login.resource if len(login.resource) == 1 else (),
     )
-    response = yield from authenticated_post(
-        url,
+    body = yield from request_tokens(
+        config,
+        metadata,
         request.build(),
-        method=method,
-        client_id=config.client_id,
-        secret=config.client_secret,
-        stage="token",
-        guarded=config.guarded,
-    )
-    body = judge_token_response(
-        response,
-        requested_scope=login.scope,
-        endpoint=url,
-        method=method,
-        supported=supported,
-        secrets=[
-            secret for secret in (answer.code, verifier, config.client_secret) if secret is not None
-        ],
+        scope=login.scope,
+        now=now,
+        endpoint=login.provider.token_endpoint,
+        secrets=(answer.code, verifier),
     )
     identity: IdToken | None = None
     if "openid" in login.scope:
         identity = yield from _identify(
             config, metadata, keys, body=body, answer=answer, login=login, now=now
         )
-    return _tokens(config, metadata, body=body, login=login, identity=identity, now=now)
+    return make_tokens(
+        config,
+        metadata,
+        body,
+        scope=login.scope,
+        now=now,
+        resource=login.resource,
+        identity=identity,
+        token_endpoint=login.provider.token_endpoint,
+    )
 
 
 def _identify(
@@ -142,31 +137,3 @@ def allowed_algs(config: ClientConfig, metadata: ServerMetadata) -> tuple[str, .
     # A server may list EdDSA as Ed25519 alone. RFC 9864 §2.2
     found = [find_algorithm(name) for name in listed]
     return tuple(dict.fromkeys([algorithm.name for algorithm in found if algorithm is not None]))
-
-
-def _tokens(
-    config: ClientConfig,
-    metadata: ServerMetadata,
-    *,
-    body: TokenResponse,
-    login: PendingLogin,
-    identity: IdToken | None,
-    now: int,
-) -> Tokens:
-    granted = frozenset((body.scope or "").split())
-    return Tokens(
-        access_token=body.access_token,
-        token_type="Bearer",
-        expires_at=None if body.expires_in is None else now + body.expires_in,
-        scope=granted,
-        missing_scope=frozenset(login.scope) - granted,
-        refresh_token=body.refresh_token,
-        id_token=body.id_token if identity is not None else None,
-        identity=identity,
-        issuer=metadata.issuer or "",
-        token_endpoint=login.provider.token_endpoint,
-        client_id=config.client_id,
-        resource=login.resource,
-        received_at=now,
-        extra=body.extra,
-    )

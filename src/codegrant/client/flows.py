@@ -228,7 +228,7 @@ class ClientFlows:
         latest = self.lineage.end(tokens)
         try:
             server = yield from self.find_server(now)
-            yield from revoke_tokens(self.config, server, latest)
+            yield from revoke_tokens(self.config, server, latest, now)
         except CodegrantError:
             self.lineage.resume(latest)
             raise

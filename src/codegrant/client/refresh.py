@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.exchange import allowed_algs
+from codegrant.client.token_requests import make_tokens, request_tokens
 from codegrant.client.tokens import Tokens
 from codegrant.errors import CodegrantError, LoginRequired, MetadataRejected, Refused
 from codegrant.flow import Flow
@@ -11,11 +14,9 @@ from codegrant.jose import parse_jwt
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.messages.token import RefreshTokenRequest, TokenResponse
 from codegrant.remote.key_sets import RemoteKeySet
-from codegrant.remote.posts import authenticated_post, choose_method
 from codegrant.rules.id_token import IdToken, accept_id_token, read_id_token
 from codegrant.rules.metadata import VerifiedServer
 from codegrant.rules.refreshed_id_token import continue_identity
-from codegrant.rules.token_response import judge_token_response
 from codegrant.secret import Secret
 
 __all__ = ["login_required", "refresh_token_of", "refresh_tokens"]
@@ -68,65 +69,56 @@ def refresh_tokens(
             raise MetadataRejected("the server has no jwks_uri", code="no_keys", stage="id_token")
         # Before the refresh token is spent: its successor must not be lost for want of keys.
         yield from keys.find(None, now)
-    body = yield from _post(config, server.metadata, refresh_token, tokens)
+    body = yield from _post(config, server.metadata, refresh_token, tokens, now)
     identity = tokens.identity
+    id_token = tokens.id_token
     if identity is not None and keys is not None and body.id_token is not None:
         identity = yield from _identify(
             config, server.metadata, keys, body=body, previous=identity, now=now
         )
-        id_token: Secret | None = body.id_token
-    else:
-        id_token = tokens.id_token
-    granted = frozenset((body.scope or "").split())
-    return Tokens(
-        access_token=body.access_token,
-        token_type="Bearer",
-        expires_at=None if body.expires_in is None else now + body.expires_in,
-        scope=granted,
-        missing_scope=(tokens.scope | tokens.missing_scope) - granted,
+        id_token = body.id_token
+    new = make_tokens(
+        config,
+        server.metadata,
+        body,
+        scope=sorted(tokens.scope | tokens.missing_scope),
+        now=now,
+        resource=tokens.resource,
+        token_endpoint=tokens.token_endpoint,
+    )
+    return replace(
+        new,
         refresh_token=body.refresh_token or refresh_token,
         id_token=id_token,
         identity=identity,
         issuer=tokens.issuer,
-        token_endpoint=tokens.token_endpoint,
-        client_id=tokens.client_id,
-        resource=tokens.resource,
-        received_at=now,
-        extra=body.extra,
     )
 
 
 def _post(
-    config: ClientConfig, metadata: ServerMetadata, refresh_token: Secret, tokens: Tokens
+    config: ClientConfig,
+    metadata: ServerMetadata,
+    refresh_token: Secret,
+    tokens: Tokens,
+    now: int,
 ) -> Flow[TokenResponse]:
     """Send the refresh request and return its answer, judged."""
-    supported = metadata.token_endpoint_auth_methods_supported
-    method = choose_method(config.token_endpoint_auth_method, config.client_secret, supported)
     request = RefreshTokenRequest(
         refresh_token=refresh_token,
         # As at the code: one access token is for one resource. RFC 8707 §2.2
         resource=tokens.resource if len(tokens.resource) == 1 else (),
     )
-    url = metadata.token_endpoint or ""
-    response = yield from authenticated_post(
-        url,
-        request.build(),
-        method=method,
-        client_id=config.client_id,
-        secret=config.client_secret,
-        stage="refresh",
-        guarded=config.guarded,
-    )
-    known = (refresh_token, config.client_secret)
     try:
-        return judge_token_response(
-            response,
-            stage="refresh",
-            requested_scope=sorted(tokens.scope),
-            endpoint=url,
-            method=method,
-            supported=supported,
-            secrets=[secret for secret in known if secret is not None],
+        return (
+            yield from request_tokens(
+                config,
+                metadata,
+                request.build(),
+                scope=sorted(tokens.scope),
+                now=now,
+                stage="refresh",
+                secrets=(refresh_token,),
+            )
         )
     except Refused as error:
         if error.error != "invalid_grant" or error.status >= 500:

@@ -8,14 +8,16 @@ from codegrant.errors import TransportError, UsageError
 from codegrant.flow import Flow
 from codegrant.http import Response
 from codegrant.messages.revocation import RevocationRequest
-from codegrant.remote.posts import authenticated_post, choose_method
+from codegrant.remote.posts import authenticated_post
 from codegrant.rules.answers import refuse_answer
 from codegrant.rules.metadata import VerifiedServer
 
 __all__ = ["revoke_tokens"]
 
 
-def revoke_tokens(config: ClientConfig, server: VerifiedServer, tokens: Tokens) -> Flow[None]:
+def revoke_tokens(
+    config: ClientConfig, server: VerifiedServer, tokens: Tokens, now: int
+) -> Flow[None]:
     """Revoke the refresh token, and with it the login; without one the access token.
 
     Raises:
@@ -37,37 +39,26 @@ def revoke_tokens(config: ClientConfig, server: VerifiedServer, tokens: Tokens) 
             hint="forget the tokens; the access token ends by itself",
         )
     # RFC 8414 §2: basic when it is left out. What works at the token endpoint is likelier.
-    supported = (
-        metadata.revocation_endpoint_auth_methods_supported
-        or metadata.token_endpoint_auth_methods_supported
-    )
-    method = choose_method(config.token_endpoint_auth_method, config.client_secret, supported)
+    client = config.authentication_at(metadata, metadata.revocation_endpoint_auth_methods_supported)
     refresh_token = tokens.refresh_token
     request = RevocationRequest(
         token=tokens.access_token if refresh_token is None else refresh_token,
         token_type_hint="access_token" if refresh_token is None else "refresh_token",
     )
     response = yield from authenticated_post(
-        url,
-        request.build(),
-        method=method,
-        client_id=config.client_id,
-        secret=config.client_secret,
-        stage="revoke",
-        guarded=config.guarded,
+        url, request.build(), client=client, stage="revoke", now=now
     )
     if response.status in {200, 204}:  # the body says nothing: RFC 7009 §2.2
         return
     if response.status in {429, 503}:
         raise _unavailable(response, url)
-    known = (request.token, config.client_secret)
     raise refuse_answer(
         response,
         stage="revoke",
         endpoint=url,
-        method=method,
-        supported=supported,
-        secrets=[secret for secret in known if secret is not None],
+        method=client.method,
+        supported=client.supported,
+        secrets=client.secrets(request.token),
     )
 
 

@@ -113,6 +113,7 @@ def exchange_token(
         metadata,
         request.build(),
         scope=scope,
+        now=now,
         secrets=[secret for secret in given if secret is not None],
         hints=_HINTS,
         token_types=("bearer", "n_a"),

@@ -1,4 +1,4 @@
-"""A request to the token endpoint and the tokens it gives, for every grant beside the code.
+"""A request to the token endpoint and the tokens it gives, for every grant.
 
 Layer: client, no I/O.
 """
@@ -6,6 +6,7 @@ Layer: client, no I/O.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.tokens import Tokens
@@ -13,7 +14,8 @@ from codegrant.errors import Refused
 from codegrant.flow import Flow
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.messages.token import TokenResponse
-from codegrant.remote.posts import authenticated_post, choose_method
+from codegrant.remote.posts import authenticated_post
+from codegrant.rules.id_token import IdToken
 from codegrant.rules.token_response import judge_token_response
 from codegrant.secret import Secret
 
@@ -26,8 +28,11 @@ def request_tokens(
     form: list[tuple[str, str]],
     *,
     scope: Sequence[str],
+    now: int,
+    stage: str = "token",
+    endpoint: str = "",
     secrets: Collection[Secret] = (),
-    hints: Mapping[str, str],
+    hints: Mapping[str, str] = MappingProxyType({}),
     token_types: Collection[str] = ("bearer",),
 ) -> Flow[TokenResponse]:
     """Post `form` to the token endpoint as the client, and return its answer, judged.
@@ -37,6 +42,9 @@ def request_tokens(
         metadata: of the server.
         form: the token request.
         scope: what was asked for.
+        now: epoch seconds.
+        stage: for the errors.
+        endpoint: the token endpoint that the login was started with, if there was one.
         secrets: what the request holds besides the client's own.
         hints: what an OAuth error means at this grant.
         token_types: which are accepted, in lower case.
@@ -48,27 +56,18 @@ def request_tokens(
 
     RFC 6749 §5.
     """
-    supported = metadata.token_endpoint_auth_methods_supported
-    method = choose_method(config.token_endpoint_auth_method, config.client_secret, supported)
-    url = metadata.token_endpoint
-    response = yield from authenticated_post(
-        url,
-        form,
-        method=method,
-        client_id=config.client_id,
-        secret=config.client_secret,
-        stage="token",
-        guarded=config.guarded,
-    )
-    own = () if config.client_secret is None else (config.client_secret,)
+    client = config.authentication_at(metadata)
+    url = endpoint or metadata.token_endpoint
+    response = yield from authenticated_post(url, form, client=client, stage=stage, now=now)
     try:
         return judge_token_response(
             response,
+            stage=stage,
             requested_scope=scope,
             endpoint=url,
-            method=method,
-            supported=supported,
-            secrets=[*secrets, *own],
+            method=client.method,
+            supported=client.supported,
+            secrets=client.secrets(*secrets),
             token_types=token_types,
         )
     except Refused as error:
@@ -84,8 +83,21 @@ def make_tokens(
     scope: Sequence[str],
     now: int,
     resource: tuple[str, ...] = (),
+    identity: IdToken | None = None,
+    token_endpoint: str = "",
 ) -> Tokens:
-    """Return the tokens of an answer; who logged in, if anybody, is not among them yet."""
+    """Return the tokens of an answer.
+
+    Args:
+        config: of the client.
+        metadata: of the server.
+        body: the answer.
+        scope: what was asked for.
+        now: epoch seconds.
+        resource: the APIs that they were asked for.
+        identity: who logged in, as the answer's ID token says it, verified.
+        token_endpoint: where they came from, if not where the metadata says.
+    """
     granted = frozenset((body.scope or "").split())
     return Tokens(
         access_token=body.access_token,
@@ -94,8 +106,10 @@ def make_tokens(
         scope=granted,
         missing_scope=frozenset(scope) - granted,
         refresh_token=body.refresh_token,
+        id_token=body.id_token if identity is not None else None,
+        identity=identity,
         issuer=metadata.issuer,
-        token_endpoint=metadata.token_endpoint,
+        token_endpoint=token_endpoint or metadata.token_endpoint,
         client_id=config.client_id,
         resource=resource,
         received_at=now,

@@ -56,17 +56,19 @@ class UnverifiedJws(NamedTuple):
         return f"UnverifiedJws(alg={self.alg!r}, kid={self.kid!r}, typ={self.typ!r})"
 
 
-def sign_compact(key: PrivateKey, payload: bytes, *, typ: str = "") -> str:
+def sign_compact(key: PrivateKey, payload: bytes, *, typ: str = "", kid: str | None = None) -> str:
     """Return `payload` signed with `key`, as three base64url segments.
 
     Args:
         key: its `alg` and `kid` go into the header.
         payload: any octets.
         typ: what kind of object this is, for example `at+jwt`; empty leaves it out.
+        kid: instead of the key's own; empty leaves it out.
 
     RFC 7515 §7.1.
     """
-    signing_input = f"{_header_segment(key.alg, key.kid, typ)}.{encode(payload)}"
+    named = key.kid if kid is None else kid
+    signing_input = f"{_header_segment(key.alg, named, typ)}.{encode(payload)}"
     return f"{signing_input}.{encode(key.sign(signing_input.encode()))}"
 
 
@@ -103,8 +105,8 @@ def parse_compact(token: str, *, max_bytes: int = MAXIMUM_BYTES) -> UnverifiedJw
 
 @lru_cache(maxsize=256)
 def _header_segment(alg: str, kid: str, typ: str) -> str:
-    header = {"alg": alg, "kid": kid}
-    return encode(build_json({**header, "typ": typ} if typ else header))
+    members = {"alg": alg, "kid": kid, "typ": typ}
+    return encode(build_json({name: value for name, value in members.items() if value}))
 
 
 @lru_cache(maxsize=256)

@@ -89,20 +89,23 @@ class VerifiedJwt:
         put(self, "claims", claims)
 
 
-def sign_jwt(key: PrivateKey, claims: Mapping[str, JsonValue], *, typ: str) -> str:
+def sign_jwt(
+    key: PrivateKey, claims: Mapping[str, JsonValue], *, typ: str, kid: str | None = None
+) -> str:
     """Return `claims` as a JWT signed with `key`.
 
     Args:
         key: its `alg` and `kid` go into the header.
         claims: written in their order.
         typ: the kind of token, for example `at+jwt`; empty leaves it out.
+        kid: instead of the key's own; empty leaves it out.
 
     Raises:
         UsageError: `not_json`, the claims hold a value that JSON has not.
 
     RFC 7519 §7.1, RFC 8725 §3.11.
     """
-    return sign_compact(key, build_json(claims), typ=typ)
+    return sign_compact(key, build_json(claims), typ=typ, kid=kid)
 
 
 def parse_jwt(token: str, *, max_bytes: int = MAXIMUM_BYTES) -> UnverifiedJwt:

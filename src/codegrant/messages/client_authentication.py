@@ -14,6 +14,7 @@ from codegrant.messages.parameters import Parameters, form_encode
 from codegrant.secret import Secret
 
 __all__ = [
+    "ASSERTION_TYPE",
     "BasicCredentials",
     "ClientCredentials",
     "PostCredentials",
@@ -21,6 +22,9 @@ __all__ = [
     "build_client_authentication",
     "parse_client_authentication",
 ]
+
+# RFC 7523 §2.2
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 _BASIC = re.compile(r"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -98,22 +102,31 @@ def parse_client_authentication(headers: Headers, form: Parameters) -> ClientCre
 
 
 def build_client_authentication(
-    method: str, client_id: str, secret: Secret | None
+    method: str, client_id: str, secret: Secret | None, assertion: Secret | None = None
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Return the header fields and the form parameters that authenticate a client.
 
     Args:
-        method: `client_secret_basic`, `client_secret_post` or `none`. RFC 7591 §2.
+        method: `client_secret_basic`, `client_secret_post`, `private_key_jwt` or `none`.
+            RFC 7591 §2.
         client_id: of the client.
-        secret: its secret; unused for `none`.
+        secret: its secret, for the first two.
+        assertion: for `private_key_jwt`, made for this one request.
 
     Raises:
-        UsageError: another method, or no secret where one is needed.
+        UsageError: another method, or no secret or assertion where one is needed.
 
     RFC 6749 §2.3.1: for Basic, name and secret are form-urlencoded before base64.
+    RFC 7521 §4.2; RFC 7523 §2.2.
     """
     if method == "none":
         return [], [("client_id", client_id)]
+    if method == "private_key_jwt" and assertion is not None:
+        return [], [
+            ("client_id", client_id),
+            ("client_assertion_type", ASSERTION_TYPE),
+            ("client_assertion", assertion.reveal()),
+        ]
     if method not in {"client_secret_basic", "client_secret_post"}:
         raise UsageError(f"token_endpoint_auth_method: {method!r} is not supported")
     if secret is None:

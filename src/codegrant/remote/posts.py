@@ -3,45 +3,92 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from codegrant.errors import ConfigurationError
 from codegrant.flow import Flow
 from codegrant.http import Headers, Request, Response
 from codegrant.messages.client_authentication import build_client_authentication
 from codegrant.messages.parameters import build_query
+from codegrant.remote.client_assertion import ClientKey, client_assertion
 from codegrant.remote.fetch import send
 from codegrant.secret import Secret
 
-__all__ = ["METHODS", "authenticated_post", "choose_method"]
+__all__ = ["METHODS", "ClientAuthentication", "authenticated_post", "choose_method"]
 
-METHODS = ("client_secret_basic", "client_secret_post", "none")
+METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
 _FORM = "application/x-www-form-urlencoded"
 
 
-def choose_method(configured: str | None, secret: Secret | None, supported: Sequence[str]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAuthentication:
+    """How one client shows who it is at one server.
+
+    Attributes:
+        client_id: as registered.
+        method: one of `METHODS`.
+        secret: for the two methods with a secret.
+        key: for `private_key_jwt`.
+        audience: whom an assertion is for: the server's issuer.
+        algs: which algorithms the server lists for assertions; empty when it does not say.
+        supported: which methods it lists, for the hints of errors.
+        guarded: whether it must live at public addresses.
+    """
+
+    client_id: str
+    method: str
+    secret: Secret | None = None
+    key: ClientKey | None = None
+    audience: str = ""
+    algs: tuple[str, ...] = ()
+    supported: tuple[str, ...] = ()
+    guarded: bool = False
+
+    def secrets(self, *others: Secret | None) -> list[Secret]:
+        """Return the secret, if there is one, and what else a request holds, for its errors."""
+        return [secret for secret in (*others, self.secret) if secret is not None]
+
+
+def choose_method(
+    configured: str | None,
+    *,
+    secret: Secret | None,
+    key: ClientKey | None,
+    supported: Sequence[str],
+) -> str:
     """Return how to authenticate at a token endpoint; never by trying.
 
     Args:
         configured: what the program named, or `None`.
-        secret: the client's secret, or `None` for a public client.
+        secret: the client's secret, or `None`.
+        key: the client's key, or `None`; without either it is a public client.
         supported: the server's `token_endpoint_auth_methods_supported`; empty means
             `client_secret_basic`.
 
     Raises:
         ConfigurationError: the server takes no method that this client can use.
 
-    RFC 6749 §2.3; RFC 8414 §2. Basic goes first: form fields end in logs more often.
+    RFC 6749 §2.3; RFC 8414 §2. A key goes first where the server lists it, since it never
+    travels; then basic: form fields end in logs more often.
     """
     if configured is not None:
         return configured
-    if secret is None:
+    usable: list[str] = []
+    if key is not None:
+        usable += ["private_key_jwt"]
+    if secret is not None:
+        usable += ["client_secret_basic", "client_secret_post"]
+    if not usable:
         return "none"
-    for method in ("client_secret_basic", "client_secret_post"):
-        if method in (supported or METHODS):
+    if not supported:
+        return "private_key_jwt" if secret is None else "client_secret_basic"
+    for method in usable:
+        if method in supported:
             return method
+    has = "a key and a secret" if key and secret else "a key" if key else "a secret"
     raise ConfigurationError(
         f"token_endpoint_auth_method: the server takes {', '.join(supported)}, and a client with "
-        "a secret can use client_secret_basic or client_secret_post",
+        f"{has} can use {' or '.join(usable)}",
         hint="name the method explicitly if the server's metadata is wrong",
     )
 
@@ -50,22 +97,51 @@ def authenticated_post(
     url: str,
     form: Iterable[tuple[str, str]],
     *,
-    method: str,
-    client_id: str,
-    secret: Secret | None,
+    client: ClientAuthentication,
     stage: str,
-    guarded: bool = False,
+    now: int,
+    headers: Iterable[tuple[str, str]] = (),
 ) -> Flow[Response]:
     """Post `form` as the client and return the answer, whatever its status.
 
+    Args:
+        url: of the endpoint.
+        form: the request, without the client's authentication.
+        client: how it authenticates.
+        stage: for the errors.
+        now: epoch seconds.
+        headers: further ones.
+
     Raises:
+        UsageError, ConfigurationError: no assertion can be made for this server.
         TransportError: the answer did not come.
     """
-    auth_headers, auth_form = build_client_authentication(method, client_id, secret)
+    assertion: Secret | None = None
+    if client.method == "private_key_jwt" and client.key is not None:
+        assertion = yield from client_assertion(
+            client.key,
+            client_id=client.client_id,
+            audience=client.audience,
+            algs=client.algs,
+            now=now,
+        )
+    auth_headers, auth_form = build_client_authentication(
+        client.method, client.client_id, client.secret, assertion
+    )
+    common = [("accept", "application/json"), ("content-type", _FORM)]
     request = Request(
         method="POST",
         url=url,
-        headers=Headers([("accept", "application/json"), ("content-type", _FORM), *auth_headers]),
+        headers=Headers([*common, *auth_headers, *headers]),
         body=build_query([*form, *auth_form]).encode(),
     )
-    return (yield from send(request, stage=stage, guarded=guarded))
+    response = yield from send(request, stage=stage, guarded=client.guarded)
+    return response if assertion is None else _without(response, assertion)
+
+
+def _without(response: Response, assertion: Secret) -> Response:
+    """Return the answer with a mask for the assertion, should it repeat it in an error."""
+    text, mask = assertion.reveal(), "***"
+    fields = [(name, value.replace(text, mask)) for name, value in response.headers.pairs()]
+    body = response.body.replace(text.encode(), mask.encode())
+    return replace(response, headers=Headers(fields), body=body)

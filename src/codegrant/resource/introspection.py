@@ -21,7 +21,7 @@ from codegrant.http import Response
 from codegrant.messages.introspection import IntrospectionRequest, IntrospectionResponse
 from codegrant.remote.discovery import Discovery
 from codegrant.remote.effects import SingleFlight
-from codegrant.remote.posts import authenticated_post, choose_method
+from codegrant.remote.posts import ClientAuthentication, authenticated_post, choose_method
 from codegrant.resource.memory import RefusedTokens, VerifiedTokens
 from codegrant.rules.access_token import AccessToken
 from codegrant.rules.answers import refuse_answer
@@ -191,10 +191,12 @@ class Introspector:
         settings = self._settings
         endpoint = settings.endpoint
         supported: tuple[str, ...] = ()
+        algs: tuple[str, ...] = ()
         if not endpoint:
             metadata = (yield from self._discovery.find(now)).metadata
             endpoint = metadata.introspection_endpoint
             supported = metadata.introspection_endpoint_auth_methods_supported
+            algs = metadata.token_endpoint_auth_signing_alg_values_supported
         if not endpoint:
             raise MetadataRejected(
                 "the issuer publishes no introspection_endpoint",
@@ -202,20 +204,27 @@ class Introspector:
                 hint="name it: Introspection(endpoint=...)",
                 facts={"issuer": self.issuer},
             )
-        method = choose_method(settings.auth_method, settings.secret, supported)
+        client = ClientAuthentication(
+            client_id=settings.client_id,
+            method=choose_method(
+                settings.auth_method, secret=settings.secret, key=None, supported=supported
+            ),
+            secret=settings.secret,
+            audience=self.issuer,
+            algs=algs,
+        )
         response = yield from authenticated_post(
             endpoint,
             IntrospectionRequest(token=token, token_type_hint="access_token").build(),
-            method=method,
-            client_id=settings.client_id,
-            secret=settings.secret,
+            client=client,
             stage="introspection",
+            now=now,
         )
-        return _read(response, endpoint, method, (token, settings.secret))
+        return _read(response, endpoint, client.method, client.secrets(token))
 
 
 def _read(
-    response: Response, endpoint: str, method: str, secrets: tuple[Secret, ...]
+    response: Response, endpoint: str, method: str, secrets: list[Secret]
 ) -> IntrospectionResponse:
     """Return the answer that a response is; RFC 7662 §2.2, §2.3."""
     if response.status == 429 or response.status >= 500:
