@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 
 from codegrant.errors import MessageError
 
 __all__ = ["decode", "encode"]
 
+_FROM_STANDARD = bytes.maketrans(b"+/", b"-_")
 # To the standard alphabet; what only that one has becomes a byte that neither has.
 _TO_STANDARD = bytes.maketrans(b"-_+/=", b"+/!!!")
 # By what the length leaves over; one character alone spells no octet.
@@ -19,7 +19,7 @@ _LAST = ("", "", "AQgw", "AEIMQUYcgkosw048")
 
 def encode(data: bytes) -> str:
     """Return `data` in unpadded base64url. RFC 7515 §2."""
-    return urlsafe_b64encode(data).rstrip(b"=").decode()
+    return b2a_base64(data, newline=False).translate(_FROM_STANDARD, b"=").decode()
 
 
 def decode(text: str) -> bytes:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Iterable
 from itertools import chain
 from typing import Final
@@ -20,6 +21,8 @@ _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # Tab and line ends may stand in a text that a person typed; no other control may.
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
+# What stands for itself: RFC 3986 §2.3.
+_UNRESERVED: Final = f"{string.ascii_letters}{string.digits}-._~".encode()
 # How each ASCII character is written: RFC 3986 §2.1, §2.3, and a space in the way of forms.
 _ESCAPES: Final = {code: quote_plus(chr(code)) for code in range(128)}
 
@@ -154,6 +157,8 @@ def form_encode(text: str) -> str:
     Raises:
         UnicodeError: `text` holds half a surrogate pair.
     """
+    if not text.encode().translate(None, _UNRESERVED):
+        return text
     return text.translate(_ESCAPES) if text.isascii() else quote_plus(text)
 
 
