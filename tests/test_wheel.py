@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 EXTRAS = """
     server demo postgres valkey flask starlette fastapi django requests httpx keyring passkeys
-    jwe all
+    jwe testing all
 """
 
 
@@ -124,10 +124,11 @@ from importlib import import_module
 from pkgutil import walk_packages
 import codegrant
 
-# What is of no use without an extra: the command, the demo, the adapters, uvicorn's parts.
+# What is of no use without an extra: the command, the demo, the plugin, the adapters,
+# uvicorn's parts.
 extra = (
-    "__main__", "cli", "demo", "web.fastapi", "web.flask", "web.http_protocol", "web.httpx",
-    "web.requests", "web.running", "web.starlette",
+    "__main__", "cli", "demo", "testing.plugin", "web.fastapi", "web.flask", "web.http_protocol",
+    "web.httpx", "web.requests", "web.running", "web.starlette",
 )
 count = 0
 for module in walk_packages(codegrant.__path__, "codegrant."):

@@ -6,7 +6,7 @@ Layer: resource; here the clock is read and the drivers are made.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from time import time
 
 from codegrant.errors import MessageError, OAuthError
@@ -44,6 +44,7 @@ class ResourceServer:
         ca_file: PEM file with the only CAs to trust, or `None` for the system's.
         introspection: how to ask an issuer about tokens that are no JWTs; without it those
             are refused.
+        clock: returns epoch seconds; for tests.
 
     Raises:
         UsageError: an argument is not allowed; the message names it.
@@ -60,6 +61,7 @@ class ResourceServer:
         timeout: float = 10.0,
         ca_file: str | None = None,
         introspection: Introspection | None = None,
+        clock: Callable[[], float] = time,
     ) -> None:
         config = ResourceConfig(
             issuers=parse_issuers(issuers),
@@ -69,6 +71,7 @@ class ResourceServer:
         )
         self._flows = ResourceFlows(config)
         self._driver = SyncDriver(_settings(timeout, ca_file))
+        self._clock = clock
 
     def verify(
         self, raw_token: str, scope: Collection[str] = (), *, person: bool = False
@@ -84,7 +87,7 @@ class ResourceServer:
             OAuthError: see `ResourceFlows.verify_request`; answer it with `refuse`.
             UsageError: `scope` is no collection of scope tokens.
         """
-        now = int(time())
+        now = int(self._clock())
         token = self._flows.verify_at_once(raw_token, now, scope, person=person)
         if token is not None:
             return token
@@ -122,6 +125,7 @@ class AsyncResourceServer:
         timeout: float = 10.0,
         ca_file: str | None = None,
         introspection: Introspection | None = None,
+        clock: Callable[[], float] = time,
     ) -> None:
         config = ResourceConfig(
             issuers=parse_issuers(issuers),
@@ -131,12 +135,13 @@ class AsyncResourceServer:
         )
         self._flows = ResourceFlows(config)
         self._driver = AsyncDriver(_settings(timeout, ca_file))
+        self._clock = clock
 
     async def verify(
         self, raw_token: str, scope: Collection[str] = (), *, person: bool = False
     ) -> AccessToken:
         """Return the verified access token that `raw_token` is; see `ResourceServer.verify`."""
-        now = int(time())
+        now = int(self._clock())
         token = self._flows.verify_at_once(raw_token, now, scope, person=person)
         if token is not None:
             return token

@@ -1,0 +1,436 @@
+"""`ProviderInProcess`: the production authorization server in a test's process.
+
+An in-memory database, no socket, and people who need no password. Layer: testing.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Self, TypeVar
+
+from codegrant.accounts.credentials import read_username
+from codegrant.accounts.effects import AddAccount, FindAccount, HashPassword
+from codegrant.accounts.hashing import PasswordHasher
+from codegrant.accounts.records import Account
+from codegrant.accounts.site import Site
+from codegrant.accounts.subjects import new_subject
+from codegrant.client import AsyncClient, Client
+from codegrant.errors import UsageError
+from codegrant.flow import Flow, run
+from codegrant.http import Request, Response
+from codegrant.jose import base64url, sign_jwt
+from codegrant.messages.json import JsonValue
+from codegrant.rules.scope import format_scope
+from codegrant.sealing import KeyRing
+from codegrant.secret import Secret, digest_of
+from codegrant.server.administration import AddClient, AddResource
+from codegrant.server.effects import AddKey
+from codegrant.server.events import Event
+from codegrant.server.keys import FIRST_ALGORITHMS, make_key
+from codegrant.server.policy import Policy, SigningAlgorithm
+from codegrant.server.records import AuthMethod, ClientRecord, KeyRecord, ResourceRecord
+from codegrant.stores.sqlite import SqliteStore
+from codegrant.testing.apps import ServedApp
+from codegrant.testing.clock import MovableClock
+from codegrant.testing.signing_in import SupportsGet, login_as, login_as_async
+from codegrant.testing.visiting import Visitor
+from codegrant.testing.wire import Wire
+from codegrant.web.performer import ServerPerformer
+
+__all__ = ["ISSUER", "ClientCredentials", "ProviderInProcess"]
+
+R = TypeVar("R")
+
+ISSUER = "https://issuer.test"
+_SCOPE = ("openid", "profile", "email", "offline_access")
+_METHODS: Mapping[str | None, AuthMethod] = {
+    None: "client_secret_basic",
+    "client_secret_basic": "client_secret_basic",
+    "client_secret_post": "client_secret_post",
+    "none": "none",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientCredentials:
+    """What a registered client knows of itself.
+
+    Attributes:
+        client_secret: None for a public client.
+        redirect_uri: the first one.
+    """
+
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    redirect_uri: str
+
+
+@cache
+def _key_ring() -> KeyRing:
+    return KeyRing([secrets.token_urlsafe(32)])
+
+
+@cache
+def _first_keys() -> tuple[KeyRecord, ...]:
+    """Return the signing keys that all providers of a process begin with: RSA takes its time."""
+    return tuple(make_key(_key_ring(), alg, 0) for alg in FIRST_ALGORITHMS)
+
+
+class ProviderInProcess:
+    """An OpenID provider for tests; a context manager.
+
+    Inside its `with`, what clients and resource servers of Codegrant send to the issuer is
+    answered in this process, and so is what they send to whatever `serve` was given. Any
+    other request of theirs fails with a `TransportError` of the code `not_served`.
+
+    Safe between threads and event loops, as the server is.
+
+    Args:
+        issuer: its URL; nobody listens there.
+        clock: of the server; by default a `MovableClock` of its own.
+        let_out: origins that may really be reached.
+        policy: further settings of the server; its issuer counts.
+
+    Raises:
+        ConfigurationError: the issuer is not allowed, or Jinja2 is not installed.
+    """
+
+    __test__ = False
+
+    def __init__(
+        self,
+        issuer: str = ISSUER,
+        *,
+        clock: MovableClock | None = None,
+        let_out: Iterable[str] = (),
+        policy: Policy | None = None,
+    ) -> None:
+        self.clock: MovableClock = clock or MovableClock()
+        self.wire: Wire = Wire(let_out)
+        self.events: list[Event] = []
+        """What the server has to tell, oldest first."""
+        self._policy = policy or Policy(issuer=issuer)
+        self._site = Site.build(self._policy, _key_ring())
+        self._store = SqliteStore(":memory:")
+        self._passwords = PasswordHasher()
+        self._performer = ServerPerformer(self._store, self._passwords, (self.events.append,))
+        self._visitors: dict[str, Visitor] = {}
+        for key in _first_keys():
+            self._store.perform(AddKey(key))
+        self.wire.serve(self.issuer, self.respond)
+
+    @property
+    def issuer(self) -> str:
+        """The issuer's URL."""
+        return self._policy.issuer
+
+    def respond(self, request: Request) -> Response:
+        """Return the server's answer to a request, as it was received."""
+        return self._run(self._site.respond(request, self._now()))
+
+    # -- people, clients, APIs
+
+    def add_person(
+        self,
+        username: str,
+        *,
+        name: str | None = None,
+        email: str | None = None,
+        email_verified: bool = True,
+        claims: Mapping[str, JsonValue] | None = None,
+        subject: str | None = None,
+        password: str | None = None,
+    ) -> Account:
+        """Return a new person.
+
+        Args:
+            name: by default the username with a capital.
+            email: by default `USERNAME@example.org`; empty for none.
+            claims: further claims of OpenID Connect Core §5.1, e.g. `{"picture": "https://…"}`.
+            subject: the `sub`; by default one that the server makes.
+            password: only for a test that fills in the login page; it takes 50 ms to hash.
+
+        Raises:
+            UsageError: the username is not allowed, or taken.
+        """
+        key = read_username(username)
+        if key is None:
+            raise UsageError(f"username: {username!r} is not allowed")
+        hashed = self._passwords.perform(HashPassword(Secret(password))) if password else ""
+        account = Account(
+            subject=self._run(new_subject()) if subject is None else subject,
+            username=username,
+            username_key=key,
+            password_hash=hashed,
+            name=username.capitalize() if name is None else name,
+            email=f"{key}@example.org" if email is None else email,
+            email_verified=email_verified,
+            claims=dict(claims or {}),
+            created_at=self._now(),
+            updated_at=self._now(),
+        )
+        if not self._store.perform(AddAccount(account)):
+            raise UsageError(f"username: {username!r} is taken, or the subject is")
+        return account
+
+    def find_person(self, username: str) -> Account:
+        """Return the person of this name, who is added when there is none yet."""
+        found = self._store.perform(FindAccount(read_username(username) or ""))
+        return found or self.add_person(username)
+
+    def add_client(
+        self,
+        client_id: str = "app",
+        *,
+        redirect_uri: str | Sequence[str],
+        client_secret: str | None = None,
+        public: bool = False,
+        auth_method: AuthMethod = "client_secret_basic",
+        scope: str | Sequence[str] = (),
+        audiences: Sequence[str] = (),
+        ask_for_consent: bool = False,
+        native: bool = False,
+    ) -> ClientCredentials:
+        """Register an application and return its credentials.
+
+        Args:
+            redirect_uri: one or several, compared as they are.
+            client_secret: by default a new one.
+            public: it has no secret.
+            auth_method: how it authenticates at the token endpoint.
+            scope: what it may ask for besides `openid profile email offline_access`.
+            audiences: APIs that it may ask for, see `add_api`.
+            ask_for_consent: whether people see the consent page.
+            native: an application on a person's device: a loopback redirect URI may have any
+                port, http is allowed.
+
+        Raises:
+            UsageError: the client id is taken.
+        """
+        uris = (redirect_uri,) if isinstance(redirect_uri, str) else tuple(redirect_uri)
+        secret = None if public else client_secret or secrets.token_urlsafe(32)
+        more = tuple(scope.split()) if isinstance(scope, str) else tuple(scope)
+        grants = ("authorization_code", "refresh_token")
+        record = ClientRecord(
+            client_id=client_id,
+            client_name=client_id,
+            secret_digest=None if secret is None else digest_of(secret),
+            token_endpoint_auth_method="none" if public else auth_method,
+            application_type="native" if native else "web",
+            redirect_uris=uris,
+            grant_types=grants if public else (*grants, "client_credentials"),
+            scope=tuple(dict.fromkeys((*_SCOPE, *more))),
+            audiences=tuple(audiences),
+            skip_consent=not ask_for_consent,
+            created_at=self._now(),
+            updated_at=self._now(),
+        )
+        if not self._store.perform(AddClient(record)):
+            raise UsageError(f"client_id: {client_id!r} is taken")
+        return ClientCredentials(client_id=client_id, client_secret=secret, redirect_uri=uris[0])
+
+    def register(
+        self, client: Client | AsyncClient, *, redirect_uri: str | Sequence[str] | None = None
+    ) -> None:
+        """Register the application that `client` speaks for, as it is configured.
+
+        Args:
+            redirect_uri: by default the client's own.
+
+        Raises:
+            UsageError: the client is of another issuer, was given no redirect URI,
+                authenticates in a way that this server does not know, or is registered.
+        """
+        config = client.flows.config
+        if config.issuer != self.issuer:
+            raise UsageError(
+                f"client: its issuer is {config.issuer!r}, the provider's is {self.issuer!r}",
+                hint="give the provider the issuer of the application, see codegrant_issuer",
+            )
+        uris = redirect_uri or config.redirect_uri
+        if not uris:
+            raise UsageError("redirect_uri: the client has none of its own, so give it here")
+        asked, secret = config.token_endpoint_auth_method, config.client_secret
+        method = _METHODS.get(asked)
+        if method is None:
+            raise UsageError(f"client: {asked} is no way to authenticate here")
+        self.add_client(
+            config.client_id,
+            redirect_uri=uris,
+            client_secret=None if secret is None else secret.reveal(),
+            public=secret is None,
+            auth_method=method,
+            scope=config.scope or (),
+        )
+
+    def add_api(self, audience: str, *, scope: str | Sequence[str] = ()) -> None:
+        """Register an API, for clients that ask for its tokens with `resource`. RFC 8707.
+
+        Raises:
+            UsageError: the audience is taken.
+        """
+        tokens = tuple(scope.split()) if isinstance(scope, str) else tuple(scope)
+        record = ResourceRecord(
+            audience=audience,
+            resource_id=secrets.token_urlsafe(16),
+            scope=tokens,
+            created_at=self._now(),
+            updated_at=self._now(),
+        )
+        if not self._store.perform(AddResource(record)):
+            raise UsageError(f"audience: {audience!r} is taken")
+
+    def serve(self, origin: str, app: ServedApp) -> None:
+        """Answer what is sent to `origin` with `app`; see `Wire.serve`."""
+        self.wire.serve(origin, app)
+
+    # -- logins and tokens
+
+    def authorize(self, url: str, person: str | Account = "alice", *, allow: bool = True) -> str:
+        """Log a person in at an authorization URL and return the callback's address.
+
+        Args:
+            url: where an application sends the browser, e.g. `PendingLogin.url`.
+            person: as `login_as`.
+            allow: whether the person agrees; else the answer is `access_denied`.
+
+        Raises:
+            UsageError: the server shows an error page, e.g. for a redirect URI that is not
+                registered.
+        """
+        account = self.find_person(person) if isinstance(person, str) else person
+        visitor = self._visitors.get(account.subject)
+        if visitor is None:
+            visitor = self._visitors[account.subject] = Visitor(
+                self._site.server, account, respond=self.respond, run=self._run, clock=self._now
+            )
+        return visitor.authorize(url, allow=allow)
+
+    def login_as(
+        self,
+        client: SupportsGet[R],
+        person: str | Account = "alice",
+        *,
+        path: str = "/login",
+        allow: bool = True,
+    ) -> R:
+        """Log a person in to the application behind a test client.
+
+        The application's own login starts, the person logs in here, the callback finishes.
+        The test client keeps the cookies, so that its next request is the person's.
+
+        Args:
+            client: the test client of Flask, Starlette, FastAPI or Django.
+            person: their username, and they are added when there is nobody of that name; or
+                what `add_person` returned.
+            path: of the application's login; `/login/NAME` where there are several providers.
+            allow: whether the person agrees.
+
+        Returns:
+            The application's answer to the callback; no redirect is followed.
+
+        Raises:
+            AssertionError: the application did not start the login, or did not finish it.
+            UsageError: the provider shows an error page.
+        """
+        return login_as(
+            client,
+            path,
+            is_provider=self._is_mine,
+            authorize=lambda url: self.authorize(url, person, allow=allow),
+        )
+
+    async def login_as_async(
+        self,
+        client: SupportsGet[Awaitable[R]],
+        person: str | Account = "alice",
+        *,
+        path: str = "/login",
+        allow: bool = True,
+    ) -> R:
+        """As `login_as`, for an `AsyncClient` of `httpx` or `httpx2` over the application."""
+        return await login_as_async(
+            client,
+            path,
+            is_provider=self._is_mine,
+            authorize=lambda url: self.authorize(url, person, allow=allow),
+        )
+
+    def make_token(
+        self,
+        person: str | Account | None = None,
+        *,
+        scope: str | Sequence[str] = (),
+        audience: str | Sequence[str] | None = None,
+        expires_in: int = 300,
+        client_id: str = "app",
+        claims: Mapping[str, JsonValue] | None = None,
+        alg: SigningAlgorithm = "ES256",
+        typ: str = "at+jwt",
+    ) -> str:
+        """Return a signed access token, as an API gets it.
+
+        Nobody logged in for it: a resource server accepts it, userinfo and introspection do
+        not know it.
+
+        Args:
+            person: as `login_as`; None for a token of the client's own.
+            audience: the API's identifier, or several; by default the issuer.
+            expires_in: seconds; below 0 it has expired.
+            claims: further ones, or in place of those that are made; None leaves one out.
+            alg: what it is signed with.
+            typ: of its header; empty leaves it out.
+
+        RFC 9068 §2.2.
+        """
+        now = self._now()
+        account = self.find_person(person) if isinstance(person, str) else person
+        audiences = self.issuer if audience is None else audience
+        made: dict[str, JsonValue] = {
+            "iss": self.issuer,
+            "sub": client_id if account is None else account.subject,
+            "aud": audiences if isinstance(audiences, str) else list(audiences),
+            "client_id": client_id,
+            "exp": now + expires_in,
+            "iat": min(now, now + expires_in),
+            "jti": base64url.encode(secrets.token_bytes(16)),
+            # A token without any scope has no such claim.
+            "scope": (scope if isinstance(scope, str) else format_scope(tuple(scope))) or None,
+            **(claims or {}),
+        }
+        told = {name: value for name, value in made.items() if value is not None}
+        return sign_jwt(self._run(self._site.server.keys.signer(alg, now)), told, typ=typ)
+
+    # -- its life
+
+    def start(self) -> None:
+        """Put up the wire, as the `with` does."""
+        self.wire.__enter__()
+
+    def close(self) -> None:
+        """Take down the wire and forget everything."""
+        self.wire.__exit__()
+        self._store.close()
+        self._passwords.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"ProviderInProcess({self.issuer!r})"
+
+    def _is_mine(self, url: str) -> bool:
+        return url.partition("?")[0] == self._policy.endpoint("authorize")
+
+    def _now(self) -> int:
+        return int(self.clock())
+
+    def _run(self, flow: Flow[R]) -> R:
+        return run(flow, self._performer.perform)

@@ -1,0 +1,128 @@
+"""The pytest plugin in projects of its users, and the examples of `docs/testing.md`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+from tests.support.documents import ROOT, example, read_examples
+
+DOCUMENT = ROOT / "docs" / "testing.md"
+
+
+def run_python(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "XDG_STATE_HOME": str(folder), **variables}
+    environment.pop("CODEGRANT_SECRET", None)
+    command = [sys.executable, "-W", "error", *arguments]
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    # A checkout that was installed before there was a plugin does not announce it.
+    known = any(one.name == "codegrant" for one in entry_points(group="pytest11"))
+    plugin = [] if known else ["-p", "codegrant.testing.plugin"]
+    plain = ["-p", "no:cacheprovider", "-W", "error", "--color=no"]
+    return run_python(folder, "-m", "pytest", *plugin, *plain, *arguments)
+
+
+def test_the_projects_of_the_documentation_pass(tmp_path: Path) -> None:
+    for one in read_examples(DOCUMENT):
+        if one.name:
+            one.write(tmp_path)
+    done = run_pytest(tmp_path, "-v")
+    assert done.returncode == 0, done.stdout
+    for name in ("test_notes", "test_board", "test_an_api"):
+        assert f"{name}.py::" in done.stdout
+
+
+def test_the_example_without_pytest_runs(tmp_path: Path) -> None:
+    program = example("login_without_pytest.py", DOCUMENT).write(tmp_path)
+    done = run_python(tmp_path, program.name)
+    assert (done.returncode, done.stdout) == (0, "alice@example.org\n"), done.stderr
+
+
+def test_the_plugin_is_announced_to_pytest() -> None:
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    assert '[project.entry-points.pytest11]\ncodegrant = "codegrant.testing.plugin"\n' in text
+
+
+def test_a_run_that_asks_for_nothing_imports_nothing(tmp_path: Path) -> None:
+    (tmp_path / "test_plain.py").write_text(
+        "import sys\n"
+        "def test_what_is_imported():\n"
+        "    ours = {name for name in sys.modules if name.startswith('codegrant')}\n"
+        "    assert ours <= {'codegrant', 'codegrant.testing', 'codegrant.testing.plugin'}, ours\n"
+        "    assert not {'httpx2', 'cryptography', 'jinja2', 'sqlite3'} & sys.modules.keys()\n"
+    )
+    arguments = ["-m", "pytest", "-p", "codegrant.testing.plugin", "-p", "no:cacheprovider"]
+    done = run_python(tmp_path, *arguments, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_fixtures_are_listed_with_what_they_are(tmp_path: Path) -> None:
+    done = run_pytest(tmp_path, "--fixtures")
+    for name in ("codegrant_provider", "codegrant_issuer", "codegrant_clock", "login_as"):
+        assert f"\n{name} --" in done.stdout
+
+
+def test_a_request_that_nobody_serves_fails_the_test_that_sent_it(tmp_path: Path) -> None:
+    (tmp_path / "test_quiet.py").write_text(
+        "from contextlib import suppress\n"
+        "from codegrant import Client, CodegrantError\n"
+        "def test_swallows(codegrant_provider):\n"
+        "    with suppress(CodegrantError):\n"
+        "        Client('https://elsewhere.test', client_id='a').start_login(redirect_uri='b')\n"
+        "def test_meant_it(codegrant_provider):\n"
+        "    test_swallows(codegrant_provider)\n"
+        "    codegrant_provider.wire.not_served.clear()\n"
+        "def test_is_fine(codegrant_provider):\n"
+        "    pass\n"
+    )
+    done = run_pytest(tmp_path)
+    assert "3 passed, 1 error" in done.stdout
+    assert "ERROR test_quiet.py::test_swallows" in done.stdout
+    sent = "GET https://elsewhere.test/.well-known/openid-configuration"
+    assert f"nothing serves what this test has sent:\n  {sent}\n" in done.stdout
+
+
+def test_settings_name_the_issuer_and_what_may_be_reached(tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text(
+        "[pytest]\n"
+        "codegrant_issuer = https://accounts.example\n"
+        "codegrant_let_out =\n    http://127.0.0.1:1\n    http://127.0.0.1:2\n"
+    )
+    (tmp_path / "test_settings.py").write_text(
+        "import pytest\n"
+        "from codegrant import Client, TransportError\n"
+        "def test_issuer(codegrant_provider):\n"
+        "    assert codegrant_provider.issuer == 'https://accounts.example'\n"
+        "@pytest.mark.parametrize('port', [1, 2])\n"
+        "def test_let_out(codegrant_provider, port):\n"
+        "    with pytest.raises(TransportError) as caught:\n"
+        "        Client(f'http://127.0.0.1:{port}', client_id='a').start_login(redirect_uri='b')\n"
+        "    assert caught.value.code == 'connect_failed'\n"
+    )
+    done = run_pytest(tmp_path)
+    assert "3 passed" in done.stdout, done.stdout
+
+
+@pytest.mark.parametrize("given", ["no", "https://accounts.example?x=1", "http://accounts.example"])
+def test_an_issuer_that_is_none_is_told(tmp_path: Path, given: str) -> None:
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\ncodegrant_issuer = {given}\n")
+    (tmp_path / "test_it.py").write_text("def test_it(codegrant_provider):\n    pass\n")
+    done = run_pytest(tmp_path)
+    assert done.returncode == 1
+    assert "ConfigurationError: issuer" in done.stdout, done.stdout
+
+
+def test_a_plugin_that_is_switched_off_is_off(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_it(codegrant_provider):\n    pass\n")
+    done = run_pytest(tmp_path, "-p", "no:codegrant", "-p", "no:codegrant.testing.plugin")
+    assert "fixture 'codegrant_provider' not found" in done.stdout

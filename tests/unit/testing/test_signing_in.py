@@ -1,0 +1,207 @@
+"""`login_as` with the test clients of the frameworks, through each application's real login."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import flask
+import httpx
+import httpx2
+import pytest
+from fastapi import FastAPI, Request
+from fastapi.testclient import TestClient
+from starlette.applications import Starlette
+from starlette.requests import Request as StarletteRequest
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from codegrant import AsyncClient, Client, KeyRing, UsageError
+from codegrant.stores.sqlite import SqliteStore
+from codegrant.testing import ProviderInProcess
+from codegrant.web import fastapi as for_fastapi
+from codegrant.web import flask as for_flask
+from codegrant.web import starlette as for_starlette
+
+pytestmark = pytest.mark.not_watched("the test clients log every address, the callback's as well")
+
+RING = KeyRing(["a key ring for tests only, 32 characters and more"])
+HOME = "https://app.test"
+
+
+class Site(NamedTuple):
+    """An application of one framework, two providers behind it, and what makes a browser."""
+
+    app: Any
+    browser: Any
+    clients: dict[str, Any]
+
+
+def clients_of(kind: type[Any]) -> dict[str, Any]:
+    return {
+        name: kind(f"https://{name}.test", client_id="app", client_secret="the secret of app")
+        for name in ("one", "two")
+    }
+
+
+def make_flask(store: SqliteStore) -> Site:
+    app, clients = flask.Flask("app"), clients_of(Client)
+    login = for_flask.Login(app, clients, store=store, key_ring=RING, public_url=HOME)
+
+    @app.get("/who")
+    @login.required
+    def who() -> dict[str, str]:
+        return {"sub": login.identity.subject, "iss": login.identity.issuer}
+
+    return Site(app, app.test_client, clients)
+
+
+def make_starlette(store: SqliteStore) -> Site:
+    clients = clients_of(AsyncClient)
+    login = for_starlette.Login(None, clients, store=store, key_ring=RING, public_url=HOME)
+
+    @login.required
+    async def who(request: StarletteRequest) -> JSONResponse:
+        found = login.identity(request)
+        return JSONResponse({"sub": found.subject, "iss": found.issuer})
+
+    app = Starlette(routes=[Route("/who", who)])
+    login.init_app(app)
+    return Site(app, lambda: TestClient(app, base_url=HOME), clients)
+
+
+def make_fastapi(store: SqliteStore) -> Site:
+    app, clients = FastAPI(), clients_of(AsyncClient)
+    login = for_fastapi.Login(app, clients, store=store, key_ring=RING, public_url=HOME)
+
+    @app.get("/who")
+    @login.required
+    async def who(request: Request) -> dict[str, str]:
+        found = login.identity(request)
+        return {"sub": found.subject, "iss": found.issuer}
+
+    return Site(app, lambda: TestClient(app, base_url=HOME), clients)
+
+
+@pytest.fixture(params=[make_flask, make_starlette, make_fastapi])
+def site(request: pytest.FixtureRequest) -> Iterator[Site]:
+    with SqliteStore(":memory:") as store:
+        yield request.param(store)
+
+
+@pytest.fixture
+def providers(site: Site) -> Iterator[dict[str, ProviderInProcess]]:
+    with ExitStack() as stack:
+        made = {name: ProviderInProcess(f"https://{name}.test") for name in site.clients}
+        for name, provider in made.items():
+            stack.enter_context(provider)
+            provider.register(site.clients[name], redirect_uri=f"{HOME}/callback/{name}")
+        yield made
+
+
+def ask(browser: Any, path: str) -> Any:
+    return browser.get(f"{HOME}{path}", follow_redirects=False)
+
+
+def told(answer: Any) -> Any:
+    return answer.json if isinstance(answer, flask.Response) else answer.json()
+
+
+def test_the_next_request_is_the_persons(
+    site: Site, providers: dict[str, ProviderInProcess]
+) -> None:
+    for name, provider in providers.items():
+        alice, browser = provider.add_person("alice"), site.browser()
+        assert ask(browser, "/who").status_code in {302, 303}
+        answer = provider.login_as(browser, alice, path=f"{HOME}/login/{name}?return_to=/who")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/who")
+        assert told(ask(browser, "/who")) == {"sub": alice.subject, "iss": provider.issuer}
+
+
+def test_two_browsers_are_two_people(site: Site, providers: dict[str, ProviderInProcess]) -> None:
+    provider, seen = providers["one"], []
+    browsers = {name: site.browser() for name in ("alice", "bob")}
+    for name, browser in browsers.items():
+        provider.login_as(browser, name, path=f"{HOME}/login/one")
+    for name, browser in browsers.items():
+        seen.append(told(ask(browser, "/who"))["sub"])
+        assert seen[-1] == provider.find_person(name).subject
+    assert len(set(seen)) == 2
+
+
+def test_a_login_that_is_refused_fails_the_test_and_says_why(
+    site: Site, providers: dict[str, ProviderInProcess]
+) -> None:
+    browser = site.browser()
+    with pytest.raises(
+        AssertionError, match=r"did not take the login: status 403, error code access_denied"
+    ):
+        providers["one"].login_as(browser, "alice", path=f"{HOME}/login/one", allow=False)
+    assert ask(browser, "/who").status_code in {302, 303}
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        pytest.param("/nowhere", "starts no login: status 404", id="wrong path"),
+        pytest.param("/login", "starts no login: status 200", id="a page to choose from"),
+        pytest.param(
+            "/login/two",
+            "leads to another provider: https://two.test/authorize",
+            id="another provider",
+        ),
+    ],
+)
+def test_a_login_that_does_not_start_here_fails_the_test(
+    site: Site, providers: dict[str, ProviderInProcess], path: str, says: str
+) -> None:
+    with pytest.raises(AssertionError, match=says):
+        providers["one"].login_as(site.browser(), path=f"{HOME}{path}")
+
+
+def test_a_redirect_uri_that_is_not_registered_is_told(site: Site) -> None:
+    with ProviderInProcess("https://one.test") as provider:
+        provider.register(site.clients["one"], redirect_uri=f"{HOME}/elsewhere")
+        with pytest.raises(UsageError, match="redirect_uri"):
+            provider.login_as(site.browser(), path=f"{HOME}/login/one")
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2], ids=["httpx", "httpx2"])
+@pytest.mark.parametrize("site", [make_starlette, make_fastapi], indirect=True)
+def test_an_async_client_over_the_application_logs_in(
+    site: Site, providers: dict[str, ProviderInProcess], library: Any
+) -> None:
+    async def visit() -> Any:
+        transport = library.ASGITransport(site.app)
+        async with library.AsyncClient(transport=transport, base_url=HOME) as browser:
+            answer = await providers["one"].login_as_async(
+                browser, "alice", path=f"{HOME}/login/one"
+            )
+            assert answer.status_code == 303
+            return (await browser.get("/who")).json()
+
+    alice = providers["one"].find_person("alice")
+    assert asyncio.run(visit()) == {"sub": alice.subject, "iss": "https://one.test"}
+
+
+def test_a_client_over_wsgi_logs_in(tmp_path: Path) -> None:
+    with SqliteStore(":memory:") as store, ProviderInProcess("https://one.test") as provider:
+        site = make_flask(store)
+        provider.register(site.clients["one"], redirect_uri=f"{HOME}/callback/one")
+        transport = httpx2.WSGITransport(site.app)
+        with httpx2.Client(transport=transport, base_url=HOME) as browser:
+            provider.login_as(browser, "alice", path=f"{HOME}/login/one")
+            alice = provider.find_person("alice")
+            assert browser.get("/who").json()["sub"] == alice.subject
+
+
+def test_something_that_is_no_test_client_is_refused() -> None:
+    class Other:
+        def get(self, url: str) -> str:
+            return url
+
+    with ProviderInProcess() as provider, pytest.raises(UsageError, match="no test client"):
+        provider.login_as(Other())
