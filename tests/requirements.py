@@ -518,7 +518,7 @@ OPEN = _expand(
         "AS-TX": "01-04",
         "AS-FAPI": "01-06",
         "CL-FLOW": "13-14",
-        "CL-TOK": "13-14",
+        "CL-TOK": "13",
         "CL-NAT": "01-07",
         "CL-LO": "01-02 04",
         "RS-DPOP": "01-06",

@@ -20,11 +20,13 @@ from secrets import token_urlsafe
 from typing import NamedTuple, TypeAlias
 from urllib.parse import parse_qs, parse_qsl, unquote_plus, urlencode, urlsplit
 
+import jwt
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 CLIENT_ID = "app"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 CLIENT_SECRET = "a:b%+ ü-" + "s" * 32
 SigningKey: TypeAlias = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
@@ -210,7 +212,8 @@ class MockProvider(Listener):
     """Bend its `metadata`, `header`, `claims`, `token`, `userinfo`, `callback` and `routes`.
 
     Refresh tokens are rotated, and one that comes twice is refused; `refreshed` bends the
-    answers to refreshes and `refreshed_claims` their ID tokens.
+    answers to refreshes and `refreshed_claims` their ID tokens. With a `client_jwk` the client
+    must sign an assertion for `assertion_audience`; `assertions` are those that held.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None, path: str = "") -> None:
@@ -224,6 +227,9 @@ class MockProvider(Listener):
         self.metadata, self.header, self.claims = Lie(), Lie(), Lie()
         self.token, self.userinfo, self.callback = Lie(), Lie(), Lie()
         self.refreshed, self.refreshed_claims = Lie(), Lie()
+        self.client_jwk: Mapping[str, str] | None = None
+        self.assertion_audience = self.issuer
+        self.assertions: list[tuple[dict[str, object], dict[str, object]]] = []
         self.make_id_token: Callable[[dict[str, object]], str] = self.sign
         self.grants: dict[str, Grant] = {}
         self.access_tokens: dict[str, str] = {}
@@ -363,11 +369,39 @@ class MockProvider(Listener):
         return as_json(self.userinfo({"sub": subject, "email": "person@example.test"}))
 
     def _credentials(self, request: Received) -> tuple[str, str]:
+        if self.client_jwk is not None:
+            return self._signed_by(request.form, self.client_jwk), ""
         header = request.headers.get("authorization", "")
         if header.startswith("Basic "):
             name, _, secret = b64decode(header[6:]).decode().partition(":")
             return unquote_plus(name), unquote_plus(secret)
         return request.form.get("client_id", ""), request.form.get("client_secret", "")
+
+    def _signed_by(self, form: Mapping[str, str], jwk: Mapping[str, str]) -> str:
+        """Return the client that a good assertion is of, or nothing. RFC 7523 §3."""
+        raw = form.get("client_assertion", "")
+        if form.get("client_assertion_type") != ASSERTION_TYPE:
+            return ""
+        try:
+            claims = jwt.decode(
+                raw,
+                jwt.PyJWK(dict(jwk)),
+                algorithms=[jwk["alg"]],
+                audience=self.assertion_audience,
+                options={
+                    "require": ["iss", "sub", "jti", "exp", "iat"],
+                    "strict_aud": True,
+                    "verify_exp": False,  # by the clock of the test, below
+                    "verify_iat": False,
+                },
+            )
+        except jwt.PyJWTError:
+            return ""
+        is_new = claims["jti"] not in {seen["jti"] for _, seen in self.assertions}
+        if not is_new or not claims["iat"] - 1 <= self.clock() < claims["exp"]:
+            return ""
+        self.assertions.append((jwt.get_unverified_header(raw), claims))
+        return str(claims["sub"]) if claims["sub"] == claims["iss"] else ""
 
     def _mint(self) -> str:
         self.minted.append(token_urlsafe(32))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,6 +26,7 @@ from codegrant.secret import Secret
 if TYPE_CHECKING:  # imported when they are used
     from codegrant.client.device import DeviceLogin
     from codegrant.client.token_exchange import ExchangedToken
+    from codegrant.jose import PrivateKey
     from codegrant.messages.resource_metadata import ResourceMetadata
 
 __all__ = ["AsyncClient"]
@@ -47,6 +49,8 @@ class AsyncClient:
         *,
         client_id: str,
         client_secret: str | Secret | None = None,
+        private_key: str | Path | Secret | PrivateKey | None = None,
+        private_key_id: str = "",
         token_endpoint_auth_method: str | None = None,
         redirect_uri: str | None = None,
         scope: str | Sequence[str] | None = None,
@@ -58,6 +62,7 @@ class AsyncClient:
         ca_file: str | None = None,
         untrusted_issuer: bool = False,
         dangerously_allow_missing_pkce_support: bool = False,
+        dangerously_use_token_endpoint_as_audience: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._flows = ClientFlows(
@@ -65,6 +70,8 @@ class AsyncClient:
                 server,
                 client_id=client_id,
                 client_secret=client_secret,
+                private_key=private_key,
+                private_key_id=private_key_id,
                 token_endpoint_auth_method=token_endpoint_auth_method,
                 redirect_uri=redirect_uri,
                 scope=scope,
@@ -74,6 +81,7 @@ class AsyncClient:
                 login_lifetime=login_lifetime,
                 untrusted_issuer=untrusted_issuer,
                 require_s256=not dangerously_allow_missing_pkce_support,
+                token_endpoint_audience=dangerously_use_token_endpoint_as_audience,
             )
         )
         self._driver = AsyncDriver(HttpSettings(timeout=timeout, ca_file=ca_file, logger=LOGGER))

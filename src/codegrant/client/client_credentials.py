@@ -52,7 +52,7 @@ def ask_for_client(
             "client_credentials: this client has none, it is a public one",
             code="public_client",
             stage="token",
-            hint="give the client_secret that the server has for this client",
+            hint="give the client_secret or private_key that the server knows for this client",
         )
     scope = request.scope.split()
     body = yield from request_tokens(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from codegrant.client.pending import LOGIN_LIFETIME
 from codegrant.client.tokens import Tokens
 from codegrant.errors import ConfigurationError, UsageError
-from codegrant.jose import ALGORITHMS
+from codegrant.jose import ALGORITHMS, PrivateKey
 from codegrant.messages.metadata import ServerMetadata
-from codegrant.remote.client_assertion import ClientKey
+from codegrant.remote.client_assertion import ClientKey, read_client_key
 from codegrant.remote.posts import METHODS, ClientAuthentication, choose_method
 from codegrant.rules.scope import is_scope_token
 from codegrant.rules.uri import check_https_or_loopback, origin_of
@@ -23,7 +24,19 @@ __all__ = ["ClientConfig", "make_config", "parse_scope_argument"]
 class ClientConfig:
     """What a `Client` was given, checked.
 
-    Attributes: see `Client`, whose arguments they are.
+    Attributes: those of `Client` that need more words; the others are as they stand there.
+        client_key: of `private_key`.
+        token_endpoint_auth_method: `client_secret_basic`, `client_secret_post`,
+            `private_key_jwt` or `none`. By default what the server's metadata takes: the key
+            first, since it never travels, then basic.
+        scope: by default, at an OpenID provider, `openid profile email`, and
+            `offline_access` if it is listed.
+        require_s256: whether a server that does not advertise S256 PKCE is refused. The
+            challenge is sent in any case.
+        token_endpoint_audience: whether an assertion is made for the token endpoint, at a
+            server that refuses one for its issuer. Another server that this client uses
+            could pass such a one on.
+        guarded: whether the server must live at public addresses.
     """
 
     server: str | ServerMetadata
@@ -38,6 +51,7 @@ class ClientConfig:
     leeway: int = 60
     login_lifetime: int = LOGIN_LIFETIME
     require_s256: bool = True
+    token_endpoint_audience: bool = False
     guarded: bool = False
 
     def __post_init__(self) -> None:
@@ -108,7 +122,7 @@ class ClientConfig:
             ),
             secret=secret,
             key=key,
-            audience=metadata.issuer,
+            audience=metadata.token_endpoint if self.token_endpoint_audience else metadata.issuer,
             algs=metadata.token_endpoint_auth_signing_alg_values_supported,
             supported=supported,
             guarded=self.guarded,
@@ -131,6 +145,8 @@ def make_config(
     *,
     client_id: str,
     client_secret: str | Secret | None,
+    private_key: str | Path | Secret | PrivateKey | None,
+    private_key_id: str,
     token_endpoint_auth_method: str | None,
     redirect_uri: str | None,
     scope: str | Sequence[str] | None,
@@ -140,6 +156,7 @@ def make_config(
     login_lifetime: int,
     untrusted_issuer: bool,
     require_s256: bool,
+    token_endpoint_audience: bool,
 ) -> ClientConfig:
     """Return the configuration of a façade's arguments.
 
@@ -150,10 +167,13 @@ def make_config(
     _check_server(server)
     if client_secret == "":
         raise ConfigurationError("client_secret: it is empty; leave it out for a public client")
+    if private_key_id and not private_key:
+        raise ConfigurationError("private_key_id: there is no private_key that it could name")
     return ClientConfig(
         server=server,
         client_id=client_id,
         client_secret=Secret(client_secret) if isinstance(client_secret, str) else client_secret,
+        client_key=None if private_key is None else read_client_key(private_key, private_key_id),
         token_endpoint_auth_method=token_endpoint_auth_method,
         redirect_uri=redirect_uri,
         scope=None if scope is None else parse_scope_argument(scope),
@@ -162,6 +182,7 @@ def make_config(
         leeway=leeway,
         login_lifetime=login_lifetime,
         require_s256=require_s256,
+        token_endpoint_audience=token_endpoint_audience,
         guarded=untrusted_issuer,
     )
 

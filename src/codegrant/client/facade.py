@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -28,6 +29,7 @@ from codegrant.secret import Secret
 if TYPE_CHECKING:  # imported when they are used
     from codegrant.client.device import DeviceLogin
     from codegrant.client.token_exchange import ExchangedToken
+    from codegrant.jose import PrivateKey
     from codegrant.messages.resource_metadata import ResourceMetadata
 
 __all__ = ["LOGGER", "Client"]
@@ -47,23 +49,22 @@ class Client:
             `ServerMetadata` for a server without discovery. Without its `jwks_uri` that is
             plain OAuth 2: nobody is identified.
         client_id: as registered.
-        client_secret: as registered; none for a public client.
-        token_endpoint_auth_method: `client_secret_basic`, `client_secret_post` or `none`;
-            by default what the server's metadata takes, basic first.
+        client_secret: as registered; none for a public client, or for one with a key.
+        private_key: PEM or a JWK as text, the path of a file with either, or a `PrivateKey`.
+        private_key_id: what the server calls the key, if it has a name there.
+        token_endpoint_auth_method: how to authenticate; see `ClientConfig`.
         redirect_uri: as registered; may be given with each login instead.
-        scope: what to ask for, one text or a sequence. By default, at an OpenID provider,
-            `openid profile email`, and `offline_access` if it is listed.
+        scope: what to ask for, one text or a sequence; see `ClientConfig`.
         api_origins: where access tokens may go, e.g. `["https://api.example"]`. By default
             to every https or loopback origin that a call names.
-        id_token_algs: the algorithms that may sign an ID token; by default those of the
-            server's metadata that Codegrant knows.
+        id_token_algs: which may sign an ID token; by default those of the metadata.
         leeway: seconds, 10 to 60, by which clocks may differ.
         login_lifetime: seconds, 30 to 86400, from `start_login` to `finish_login`.
         timeout: seconds for one whole request to the server, 0.1 to 60.
         ca_file: path of a PEM file with the only CAs to trust, for a private CA.
         untrusted_issuer: somebody else chose the server: it must live at public addresses.
-        dangerously_allow_missing_pkce_support: accept a server that does not advertise
-            S256 PKCE. The challenge is sent in any case.
+        dangerously_allow_missing_pkce_support: see `ClientConfig.require_s256`.
+        dangerously_use_token_endpoint_as_audience: see `ClientConfig`.
         clock: returns epoch seconds; for tests.
 
     Raises:
@@ -81,6 +82,8 @@ class Client:
         *,
         client_id: str,
         client_secret: str | Secret | None = None,
+        private_key: str | Path | Secret | PrivateKey | None = None,
+        private_key_id: str = "",
         token_endpoint_auth_method: str | None = None,
         redirect_uri: str | None = None,
         scope: str | Sequence[str] | None = None,
@@ -92,6 +95,7 @@ class Client:
         ca_file: str | None = None,
         untrusted_issuer: bool = False,
         dangerously_allow_missing_pkce_support: bool = False,
+        dangerously_use_token_endpoint_as_audience: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._flows = ClientFlows(
@@ -99,6 +103,8 @@ class Client:
                 server,
                 client_id=client_id,
                 client_secret=client_secret,
+                private_key=private_key,
+                private_key_id=private_key_id,
                 token_endpoint_auth_method=token_endpoint_auth_method,
                 redirect_uri=redirect_uri,
                 scope=scope,
@@ -108,6 +114,7 @@ class Client:
                 login_lifetime=login_lifetime,
                 untrusted_issuer=untrusted_issuer,
                 require_s256=not dangerously_allow_missing_pkce_support,
+                token_endpoint_audience=dangerously_use_token_endpoint_as_audience,
             )
         )
         self._driver = SyncDriver(HttpSettings(timeout=timeout, ca_file=ca_file, logger=LOGGER))

@@ -44,6 +44,7 @@ if TYPE_CHECKING:  # the grants beside the code are imported when they are used
 __all__ = ["ClientFlows"]
 
 _REMEMBERED_LOGINS = 4096
+_WIDE_AUDIENCE = "client assertions are made for the token endpoint, as configured"
 
 
 class ClientFlows:
@@ -76,6 +77,7 @@ class ClientFlows:
             self._discovery = None
             self._described = trust_server_metadata(config.server)
         self._key_sets: dict[str, RemoteKeySet] = {}
+        self._has_warned = False
         self._used: dict[bytes, object] = {}
 
     def find_server(self, now: int) -> Flow[VerifiedServer]:
@@ -84,6 +86,9 @@ class ClientFlows:
         Raises:
             MetadataRejected, TransportError: see `Discovery.find`.
         """
+        if self.config.token_endpoint_audience and not self._has_warned:
+            self._has_warned = True
+            yield from ask(Report(logging.WARNING, _WIDE_AUDIENCE, {"issuer": self.config.issuer}))
         if self._described is not None:
             return self._described
         assert self._discovery is not None  # noqa: S101 - one of the two, see __init__

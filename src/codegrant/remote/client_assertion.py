@@ -95,6 +95,8 @@ def read_client_key(source: str | Path | Secret | PrivateKey, kid: str = "") -> 
 
 def _read(source: str | Path | Secret) -> str:
     """Return the text of a key, of a file unless it is text already."""
+    if source == "":
+        raise ConfigurationError("private_key: it is empty; leave it out")
     if isinstance(source, Secret):
         return source.reveal()
     if isinstance(source, str) and ("-----BEGIN" in source or source.lstrip().startswith("{")):
@@ -150,7 +152,8 @@ def client_assertion(
         raise UsageError(
             "private_key_jwt: the server has no issuer that an assertion could be made for",
             code="no_audience",
-            hint="say it: ServerMetadata(issuer=...)",
+            hint="say it: ServerMetadata(issuer=...); a server that wants its token endpoint there "
+            "instead is allowed by dangerously_use_token_endpoint_as_audience=True",
         )
     jti = base64url.encode((yield from ask(RandomBytes(32))))
     claims: dict[str, JsonValue] = {

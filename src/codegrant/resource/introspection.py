@@ -7,6 +7,7 @@ remembered for a bounded time. Without an answer nobody comes in.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from codegrant.errors import (
     ConfigurationError,
@@ -18,7 +19,9 @@ from codegrant.errors import (
 )
 from codegrant.flow import Flow, ask
 from codegrant.http import Response
+from codegrant.jose import PrivateKey
 from codegrant.messages.introspection import IntrospectionRequest, IntrospectionResponse
+from codegrant.remote.client_assertion import ClientKey, read_client_key
 from codegrant.remote.discovery import Discovery
 from codegrant.remote.effects import SingleFlight
 from codegrant.remote.posts import ClientAuthentication, authenticated_post, choose_method
@@ -35,7 +38,7 @@ REFUSAL_HOLDS = 5
 """Seconds for which a token that its issuer does not vouch for is refused unasked."""
 
 _MOST_REMEMBERED = 300
-_METHODS = (None, "client_secret_basic", "client_secret_post")
+_METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +47,17 @@ class Introspection:
 
     Attributes:
         client_id: of the API, as registered at the issuer.
-        client_secret: of the API.
+        client_secret: of the API; none where it has a key.
+        private_key: PEM or a JWK as text, the path of a file with either, or a `PrivateKey`.
+        private_key_id: what the issuer calls the key, if it has a name there.
         every_token: ask about JWTs too, which could be verified here: a token that was
             revoked is then refused after `remember` seconds at the latest.
         remember: seconds for which a good answer holds, 0 to 300, and never beyond the
             token's own end; 0 asks with every request.
         issuer: which one is asked; needed where several are trusted.
         endpoint: its introspection endpoint; empty takes the one of its metadata.
-        auth_method: `client_secret_basic` or `client_secret_post`; None goes by the metadata.
+        auth_method: `client_secret_basic`, `client_secret_post` or `private_key_jwt`; None
+            goes by the metadata.
         accept_missing_audience: take an answer that does not say what the token is for.
             Only for an issuer that vouches for nothing but the tokens of the API that asks.
 
@@ -59,13 +65,16 @@ class Introspection:
     """
 
     client_id: str
-    client_secret: Secret | str = field(repr=False)
+    client_secret: Secret | str = field(default="", repr=False)
+    private_key: str | Path | Secret | PrivateKey | None = field(default=None, repr=False)
+    private_key_id: str = ""
     every_token: bool = False
     remember: int = 30
     issuer: str = ""
     endpoint: str = ""
     auth_method: str | None = None
     accept_missing_audience: bool = False
+    key: ClientKey | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         """Check each value.
@@ -75,29 +84,42 @@ class Introspection:
         """
         if not self.client_id:
             raise ConfigurationError("introspection.client_id: it must not be empty")
-        if isinstance(self.client_secret, str):
-            if not self.client_secret:
-                raise ConfigurationError("introspection.client_secret: it must not be empty")
-            object.__setattr__(self, "client_secret", Secret(self.client_secret))
+        put = object.__setattr__
+        if isinstance(self.client_secret, str) and self.client_secret:
+            put(self, "client_secret", Secret(self.client_secret))
+        elif not self.client_secret and self.private_key is None:
+            raise ConfigurationError("introspection.client_secret: it must not be empty")
+        if self.private_key is not None:
+            try:
+                put(self, "key", read_client_key(self.private_key, self.private_key_id))
+            except ConfigurationError as error:
+                raise ConfigurationError(
+                    f"introspection.{error.message}", hint=error.hint
+                ) from None
         if not 0 <= self.remember <= _MOST_REMEMBERED:
             raise ConfigurationError(
                 f"introspection.remember: {self.remember} is outside 0 to {_MOST_REMEMBERED} s"
             )
-        if self.auth_method not in _METHODS:
+        if self.auth_method not in {None, *_METHODS}:
             raise ConfigurationError(
-                f"introspection.auth_method: {self.auth_method!r} is none of "
-                "client_secret_basic, client_secret_post"
+                f"introspection.auth_method: {self.auth_method!r} is none of {', '.join(_METHODS)}"
             )
+        needed = self.key if self.auth_method == "private_key_jwt" else self.secret
+        if self.auth_method is not None and needed is None:
+            what = "private_key" if self.auth_method == "private_key_jwt" else "client_secret"
+            raise ConfigurationError(f"introspection.{what}: {self.auth_method} needs one")
         if self.endpoint:
             check_https_or_loopback(
                 self.endpoint, name="introspection.endpoint", error=ConfigurationError
             )
 
     @property
-    def secret(self) -> Secret:
-        """The secret, which never prints itself."""
+    def secret(self) -> Secret | None:
+        """The secret, which never prints itself; None where there is none."""
         secret = self.client_secret
-        return Secret(secret) if isinstance(secret, str) else secret
+        if isinstance(secret, str):
+            return Secret(secret) if secret else None
+        return secret
 
 
 class Introspector:
@@ -207,9 +229,10 @@ class Introspector:
         client = ClientAuthentication(
             client_id=settings.client_id,
             method=choose_method(
-                settings.auth_method, secret=settings.secret, key=None, supported=supported
+                settings.auth_method, secret=settings.secret, key=settings.key, supported=supported
             ),
             secret=settings.secret,
+            key=settings.key,
             audience=self.issuer,
             algs=algs,
         )

@@ -145,5 +145,11 @@ def _host_of(location: str) -> str:
 
 def _authentication_hint(method: str, supported: Sequence[str]) -> str:
     known = f"; the server's metadata names {', '.join(supported)}" if supported else ""
+    if method == "private_key_jwt":
+        return (
+            "the server does not know the public half of private_key for this client, or its "
+            "clock differs, or it wants its token endpoint as audience "
+            f"(dangerously_use_token_endpoint_as_audience): sent {method}{known}"
+        )
     sent = f": sent {method}" if method else ""
     return f"wrong client_id or secret, or not the method it expects{sent}{known}"

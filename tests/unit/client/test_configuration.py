@@ -11,12 +11,16 @@ from codegrant.client.configuration import (
     parse_scope_argument,
 )
 from codegrant.errors import ConfigurationError, UsageError
+from codegrant.jose import PrivateKey
 from codegrant.messages.metadata import ServerMetadata
+from codegrant.remote.client_assertion import ClientKey
 from codegrant.secret import Secret
 
 ARGUMENTS: dict[str, Any] = {
     "client_id": "app",
     "client_secret": "s3cret-of-the-client",
+    "private_key": None,
+    "private_key_id": "",
     "token_endpoint_auth_method": None,
     "redirect_uri": None,
     "scope": None,
@@ -26,6 +30,7 @@ ARGUMENTS: dict[str, Any] = {
     "login_lifetime": 600,
     "untrusted_issuer": False,
     "require_s256": True,
+    "token_endpoint_audience": False,
 }
 
 
@@ -54,6 +59,15 @@ def test_a_secret_may_be_wrapped_already() -> None:
     assert config(client_secret=None).client_secret is None
 
 
+def test_a_key_may_stand_beside_a_secret_or_alone() -> None:
+    key = PrivateKey.generate("ES256")
+    assert config(private_key=key).client_key == ClientKey((key,), key.kid)
+    alone = config(client_secret=None, private_key=key.to_pem().decode(), private_key_id="k")
+    assert alone.client_key is not None
+    assert alone.client_key.kid == "k"
+    assert alone.authentication_at(ServerMetadata()).method == "private_key_jwt"
+
+
 @pytest.mark.parametrize("server", [None, b"https://as.example", 1])
 def test_what_is_no_server_is_refused_by_name(server: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^server: an issuer or a ServerMetadata is need"):
@@ -78,6 +92,9 @@ def test_a_described_server_has_its_own_issuer_or_none() -> None:
         ({"token_endpoint_auth_method": "private_key_jwt"}, "private_key"),
         ({"token_endpoint_auth_method": "client_secret_jwt"}, "token_endpoint_auth_method"),
         ({"token_endpoint_auth_method": ""}, "token_endpoint_auth_method"),
+        ({"private_key": ""}, "private_key"),
+        ({"private_key": "no key"}, "private_key"),
+        ({"private_key_id": "k"}, "private_key_id"),
         ({"redirect_uri": ""}, "redirect_uri"),
         ({"redirect_uri": "https://a/ "}, "redirect_uri"),
         ({"id_token_algs": ["none"]}, "id_token_algs"),

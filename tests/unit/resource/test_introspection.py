@@ -10,6 +10,7 @@ import pytest
 
 from codegrant.errors import ConfigurationError, OAuthError, TransportError
 from codegrant.http import Request, Response
+from codegrant.jose import PrivateKey, parse_jwt, verify_signature
 from codegrant.messages.introspection import IntrospectionRequest
 from codegrant.messages.parameters import Parameters
 from codegrant.resource import Introspection, ResourceFlows
@@ -22,6 +23,7 @@ ISSUER = "https://issuer.example"
 ENDPOINT = "https://issuer.example/introspect"
 DOWN = TransportError("no connection", code="connect_failed")
 SECRET = "s" * 32
+KEY = PrivateKey.generate("ES256")
 
 
 class AskingApi(PaperApi):
@@ -29,7 +31,8 @@ class AskingApi(PaperApi):
 
     def __init__(self, *issuers: str, **settings: Any) -> None:
         super().__init__(*issuers)
-        self.settings = Introspection(client_id="api", client_secret=SECRET, **settings)
+        settings = {"client_secret": SECRET, **settings}
+        self.settings = Introspection(client_id="api", **settings)
         config = ResourceConfig(
             issuers=self.flows.config.issuers, audience=AUDIENCE, introspection=self.settings
         )
@@ -89,6 +92,21 @@ def test_the_secret_may_go_in_the_form_and_the_endpoint_be_named() -> None:
     form = Parameters.parse(api.script.sent[0].request.body)
     assert (form.single("client_id"), form.single("client_secret")) == ("api", SECRET)
     assert api.script.urls == ["https://other.example/i"], "without its metadata"
+
+
+@pytest.mark.requirement("CL-TOK-14")
+def test_an_api_with_a_key_signs_each_question_for_the_issuer() -> None:
+    api = AskingApi(client_secret="", private_key=KEY, remember=0)
+    for _ in range(2):
+        api.verify(api.vouch_for("opaque"), NOW)
+    forms = [Parameters.parse(s.request.body) for s in api.script.sent if s.request.body]
+    assertions = [parse_jwt(form.single("client_assertion") or "") for form in forms]
+    first, second = (verify_signature(each, [KEY.public]).claims for each in assertions)
+    assert (first["iss"], first["sub"], first["aud"]) == ("api", "api", ISSUER)
+    assert (first["iat"], first["exp"]) == (NOW, NOW + 60)
+    assert first["jti"] != second["jti"]
+    assert all("authorization" not in s.request.headers for s in api.script.sent)
+    assert all(form.single("client_secret") is None for form in forms)
 
 
 @pytest.mark.requirement("RS-INT-01")
@@ -360,6 +378,17 @@ def test_with_several_issuers_the_named_one_is_asked_and_about_its_own_tokens() 
         pytest.param({"remember": -1}, "introspection.remember", id="negative"),
         pytest.param({"remember": 301}, "introspection.remember", id="more than five minutes"),
         pytest.param({"auth_method": "none"}, "introspection.auth_method", id="no proof"),
+        pytest.param(
+            {"auth_method": "private_key_jwt"},
+            "introspection.private_key",
+            id="no key to sign with",
+        ),
+        pytest.param(
+            {"client_secret": "", "private_key": KEY, "auth_method": "client_secret_basic"},
+            "introspection.client_secret",
+            id="a key, and a method with a secret",
+        ),
+        pytest.param({"private_key": "no key"}, "introspection.private_key", id="no key"),
         pytest.param({"endpoint": "http://a.example/i"}, "introspection.endpoint", id="http"),
     ],
 )
