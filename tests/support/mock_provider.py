@@ -113,15 +113,19 @@ def public_jwk(key: SigningKey, kid: str) -> dict[str, str]:
 Handler: TypeAlias = Callable[[Received], Answer]
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 512  # some tests come with hundreds of calls at once
+    daemon_threads = True
+    block_on_close = False
+
+
 class Listener:
     """An HTTP server on loopback that notes what it receives and answers by path."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.received: list[Received] = []
         self.routes: dict[str, Handler] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         if tls is not None:
             self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port: int = self._server.server_address[1]

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from codegrant.flow import Effect, Flow, RandomBytes, run
 from codegrant.http import Headers, Request, Response, Send
-from codegrant.remote.effects import Call, Report, SingleFlight
+from codegrant.remote.effects import Call, Leased, Report, SingleFlight
 
 T = TypeVar("T")
 Said: TypeAlias = Response | Exception | Callable[[Request], Response]
@@ -45,6 +45,12 @@ class Script:
                 return said if isinstance(said, Response) else said(request)
             case SingleFlight():
                 return run(effect.start(), self.perform)
+            case Leased(take, release, start):
+                assert take(), "somebody else has the lease"
+                try:
+                    return run(start(), self.perform)
+                finally:
+                    release()
             case Call(call):
                 return call()
             case RandomBytes():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from codegrant.client.facade import Client
     from codegrant.client.memory import MemoryTokens
     from codegrant.client.pending import PendingLogin
-    from codegrant.client.saved import SavedTokens
+    from codegrant.client.saved import LeasedTokens, SavedTokens
     from codegrant.client.token_exchange import ExchangedToken
     from codegrant.client.tokens import Tokens
     from codegrant.client.userinfo import UserInfo
@@ -27,6 +27,7 @@ __all__ = [
     "Client",
     "DeviceLogin",
     "ExchangedToken",
+    "LeasedTokens",
     "MemoryTokens",
     "PendingLogin",
     "RefreshingAuth",
@@ -43,6 +44,7 @@ _HOMES = {
     "Client": "facade",
     "DeviceLogin": "device",
     "ExchangedToken": "token_exchange",
+    "LeasedTokens": "saved",
     "MemoryTokens": "memory",
     "PendingLogin": "pending",
     "RefreshingAuth": "api_auth",

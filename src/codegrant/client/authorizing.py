@@ -212,7 +212,7 @@ class RefreshingCalls:
         tokens: Tokens | SavedTokens,
         on_tokens: OnTokens | None = None,
     ) -> None:
-        self._tokens = LiveTokens(client.flows, tokens, on_tokens)
+        self._tokens = LiveTokens(client.flows, tokens, client.clock, on_tokens)
         self._clock = client.clock
         self._perform = client.perform
         self._is_async = inspect.iscoroutinefunction(client.perform)

@@ -22,8 +22,10 @@ __all__ = [
     "FinishCallback",
     "Finished",
     "InProgress",
+    "ReleaseLease",
     "SaveSession",
     "StoredSession",
+    "TakeLease",
 ]
 
 
@@ -110,10 +112,15 @@ class SaveSession(Effect[bool]):
 
     True when it was replaced. False when it is gone: a session that ended in the meantime
     (logout) does not come back.
+
+    Attributes:
+        replacing: the sealed text that must be there, so that nobody undoes what another
+            process did; `None` for whatever is there.
     """
 
     session: StoredSession
     now: int
+    replacing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,3 +136,37 @@ class DeleteSession(Effect[bool]):
     """End a session. True for exactly one caller."""
 
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakeLease(Effect[bool]):
+    """Take a lease, or renew it: of all who ask, one has it until `now + duration`.
+
+    True for its owner. False while somebody else has it. A lease that has run out is free:
+    its owner died, or stood still. One that ends more than two durations from now was taken
+    by a clock that has been set back since, and is free as well.
+
+    Attributes:
+        key: 32-byte digest of what the lease is for.
+        owner: 16 random bytes, drawn anew for every lease.
+        now: epoch seconds.
+        duration: seconds.
+    """
+
+    key: bytes
+    owner: bytes
+    now: int
+    duration: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseLease(Effect[bool]):
+    """Give a lease back. True if `owner` had it; that of anybody else stays.
+
+    Attributes:
+        key: as taken.
+        owner: as taken.
+    """
+
+    key: bytes
+    owner: bytes

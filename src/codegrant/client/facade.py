@@ -392,7 +392,8 @@ class Client:
         """Return a session that calls APIs with the access token, refreshed when it must be.
 
         That is shortly before it expires, and once after an API has called it invalid; one
-        refresh serves every thread of this process. What it gives is saved before it is used.
+        refresh serves every thread of this process, and every process that shares a place
+        with a lease (`LeasedTokens`). What it gives is saved before it is used.
 
         Args:
             tokens: of a login at this client, or where they are kept: a `TokenFile`, say.

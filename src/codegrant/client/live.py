@@ -12,13 +12,17 @@ from typing import TypeAlias
 
 from codegrant.client.flows import ClientFlows
 from codegrant.client.refresh import login_required
-from codegrant.client.saved import SavedTokens
+from codegrant.client.saved import LeasedTokens, SavedTokens
 from codegrant.client.tokens import Tokens
 from codegrant.errors import LoginRequired, PeerError, Refused, TransportError
-from codegrant.flow import Flow, ask
-from codegrant.remote.effects import Call, Report, SingleFlight
+from codegrant.flow import Flow, RandomBytes, ask
+from codegrant.remote.effects import Call, Leased, Report, SingleFlight
 
 __all__ = ["LiveTokens", "OnTokens"]
+
+# How long a lease holds without being renewed: so long others wait for one whose owner died.
+_LEASE_SECONDS = 5
+_OWNER_BYTES = 16
 
 OnTokens: TypeAlias = Callable[[Tokens], Awaitable[None] | None]
 
@@ -29,13 +33,19 @@ class LiveTokens:
     Args:
         flows: of the client.
         source: tokens, or the place where they are kept.
+        clock: returns epoch seconds.
         on_tokens: called with what a refresh gave, before it is used.
     """
 
     def __init__(
-        self, flows: ClientFlows, source: Tokens | SavedTokens, on_tokens: OnTokens | None = None
+        self,
+        flows: ClientFlows,
+        source: Tokens | SavedTokens,
+        clock: Callable[[], float],
+        on_tokens: OnTokens | None = None,
     ) -> None:
         self._flows = flows
+        self._clock = clock
         self._on_tokens = on_tokens
         if isinstance(source, Tokens):
             flows.check_own(source)
@@ -111,10 +121,39 @@ class LiveTokens:
         )
 
     def _refresh(self, tokens: Tokens, now: int) -> Flow[Tokens]:
-        """Read again, refresh, save: whoever is first does all of it."""
+        """Refresh, once for every session of this client and every process that shares the place.
+
+        Of this client's sessions the first one does it, with the lease of the place if it has one.
+        """
         current = self._tokens
         if current is not None and not current.is_same(tokens) and not current.is_due(now):
             return current
+        saved = self._saved
+        if not isinstance(saved, LeasedTokens):
+            return (yield from self._refresh_here(tokens, now))
+        spent = tokens.refresh_token or tokens.access_token
+        key = f"lease {spent.digest().hex()}"
+        new = yield from ask(SingleFlight(key, lambda: self._lead(saved, tokens), finishes=True))
+        current = self._tokens
+        if current is not None and current.is_same(new):
+            return current  # it was this session that did it
+        return (yield from self._keep(tokens, new, now))
+
+    def _lead(self, saved: LeasedTokens, tokens: Tokens) -> Flow[Tokens]:
+        """Refresh while no other process does."""
+        owner = yield from ask(RandomBytes(_OWNER_BYTES))
+        return (
+            yield from ask(
+                Leased(
+                    take=lambda: saved.take_lease(owner, int(self._clock()), _LEASE_SECONDS),
+                    release=lambda: saved.release_lease(owner),
+                    start=lambda: self._refresh_here(tokens, int(self._clock())),
+                )
+            )
+        )
+
+    def _refresh_here(self, tokens: Tokens, now: int) -> Flow[Tokens]:
+        """Read again, refresh, save."""
         if self._saved is not None:
             found = yield from self._load()
             if not found.is_same(tokens):
@@ -177,7 +216,8 @@ class LiveTokens:
                     yield from self._flows.revoke_quietly(new, now)
                     raise login_required("the login has ended meanwhile", code="login_ended")
                 self._flows.check_own(found)
-                return self._adopt(found, old)
+                if not found.is_same(new):
+                    return self._adopt(found, old)
         if on_tokens is not None:
             yield from ask(Call(lambda: on_tokens(new)))
         self._tokens = new

@@ -18,8 +18,10 @@ from codegrant.client.effects import (
     FinishCallback,
     Finished,
     InProgress,
+    ReleaseLease,
     SaveSession,
     StoredSession,
+    TakeLease,
 )
 from codegrant.client.tokens import Tokens
 from codegrant.errors import StoreError
@@ -37,6 +39,15 @@ class _Claim(NamedTuple):
     finished: bool = False
 
 
+class _Lease(NamedTuple):
+    owner: bytes
+    expires_at: int
+
+    def excludes(self, owner: bytes, now: int, duration: int) -> bool:
+        """Return whether `owner` has to wait for it; see `TakeLease`."""
+        return self.owner != owner and now < self.expires_at <= now + 2 * duration
+
+
 class MemoryTokenStore:
     """Performs the effects of `client/effects.py`; safe to share between threads and tasks."""
 
@@ -44,6 +55,7 @@ class MemoryTokenStore:
         self._lock = Lock()
         self._sessions: dict[bytes, StoredSession] = {}
         self._claims: dict[bytes, _Claim] = {}
+        self._leases: dict[bytes, _Lease] = {}
 
     def perform(self, effect: Effect[T]) -> T:
         """Carry out one effect and return its answer.
@@ -66,12 +78,16 @@ class MemoryTokenStore:
             case FinishCallback():
                 self._finish(effect)
                 return None
-            case SaveSession(session, now):
-                return self._replace(session, now)
+            case SaveSession():
+                return self._replace(effect)
             case FindSession(digest, now):
                 return self._find(digest, now)
             case DeleteSession(digest):
                 return self._sessions.pop(digest, None) is not None
+            case TakeLease():
+                return self._take(effect)
+            case ReleaseLease():
+                return self._release(effect)
             case _:
                 raise StoreError(f"{type(effect).__name__} is no effect of a token store")
 
@@ -95,10 +111,27 @@ class MemoryTokenStore:
             sealed_answer=effect.sealed_answer, answer_until=effect.answer_until, finished=True
         )
 
-    def _replace(self, session: StoredSession, now: int) -> bool:
-        if self._find(session.digest, now) is None:
+    def _replace(self, effect: SaveSession) -> bool:
+        found = self._find(effect.session.digest, effect.now)
+        if found is None or effect.replacing not in (None, found.sealed):
             return False
-        self._sessions[session.digest] = session
+        self._sessions[effect.session.digest] = effect.session
+        return True
+
+    def _take(self, effect: TakeLease) -> bool:
+        lease = self._leases.get(effect.key)
+        if lease is not None and lease.excludes(effect.owner, effect.now, effect.duration):
+            return False
+        if lease is None:
+            self._forget_expired(effect.now)
+        self._leases[effect.key] = _Lease(effect.owner, effect.now + effect.duration)
+        return True
+
+    def _release(self, effect: ReleaseLease) -> bool:
+        lease = self._leases.get(effect.key)
+        if lease is None or lease.owner != effect.owner:
+            return False
+        del self._leases[effect.key]
         return True
 
     def _find(self, digest: bytes, now: int) -> StoredSession | None:
@@ -108,10 +141,11 @@ class MemoryTokenStore:
     def _forget_expired(self, now: int) -> None:
         self._claims = {k: c for k, c in self._claims.items() if c.expires_at > now}
         self._sessions = {k: s for k, s in self._sessions.items() if s.expires_at > now}
+        self._leases = {k: one for k, one in self._leases.items() if one.expires_at > now}
 
 
 class MemoryTokens:
-    """The tokens of one login as `SavedTokens` wants them kept; safe to share between threads.
+    """The tokens of one login as `LeasedTokens` wants them kept; safe to share between threads.
 
     Args:
         tokens: of a login; without them nobody is logged in.
@@ -120,6 +154,7 @@ class MemoryTokens:
     def __init__(self, tokens: Tokens | None = None) -> None:
         self._lock = Lock()
         self._tokens = tokens
+        self._lease: _Lease | None = None
 
     def load(self) -> Tokens | None:
         """Return the tokens; `None` when nobody is logged in."""
@@ -139,6 +174,22 @@ class MemoryTokens:
             if self._tokens is None or (tokens is not None and not self._holds(tokens)):
                 return False
             self._tokens = None
+            return True
+
+    def take_lease(self, owner: bytes, now: int, duration: int) -> bool:
+        """Take the lease, between the clients of this process; see `LeasedTokens.take_lease`."""
+        with self._lock:
+            if self._lease is not None and self._lease.excludes(owner, now, duration):
+                return False
+            self._lease = _Lease(owner, now + duration)
+            return True
+
+    def release_lease(self, owner: bytes) -> bool:
+        """Give the lease back; see `LeasedTokens.release_lease`."""
+        with self._lock:
+            if self._lease is None or self._lease.owner != owner:
+                return False
+            self._lease = None
             return True
 
     def _holds(self, tokens: Tokens) -> bool:

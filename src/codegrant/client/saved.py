@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from codegrant.client.tokens import Tokens
 
-__all__ = ["SavedTokens"]
+__all__ = ["LeasedTokens", "SavedTokens"]
 
 
 class SavedTokens(Protocol):
@@ -46,4 +46,30 @@ class SavedTokens(Protocol):
         Returns:
             Whether any were forgotten.
         """
+        ...
+
+
+@runtime_checkable
+class LeasedTokens(SavedTokens, Protocol):
+    """A place that several processes share, with a lease: one of them at a time refreshes.
+
+    Without it a server that takes a refresh token only once may end the login of two that
+    refresh at the same moment.
+    """
+
+    def take_lease(self, owner: bytes, now: int, duration: int) -> bool:
+        """Take the lease, or renew it, and return whether it is the owner's.
+
+        It is free when nobody has it, and when it has run out: `now` is not before its end,
+        or more than two durations before it, since a clock was set back.
+
+        Args:
+            owner: 16 random bytes, drawn anew for every lease.
+            now: epoch seconds.
+            duration: seconds.
+        """
+        ...
+
+    def release_lease(self, owner: bytes) -> bool:
+        """Give the lease back, and return whether it was the owner's."""
         ...

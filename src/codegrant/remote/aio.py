@@ -16,6 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from concurrent.futures import Future
 from contextlib import suppress
 from threading import Lock
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -23,8 +24,9 @@ from codegrant.errors import TransportError, UsageError
 from codegrant.flow import Effect, RandomBytes, run_async
 from codegrant.http import Request, Response, Send
 from codegrant.remote import transport
-from codegrant.remote.effects import Call, Pause, Report, SingleFlight
+from codegrant.remote.effects import Call, Leased, Pause, Report, SingleFlight
 from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
+from codegrant.remote.leases import Lease, taken_too_long
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
 if TYPE_CHECKING:
@@ -124,6 +126,8 @@ class AsyncDriver:
                 return transport.write_report(effect, self._settings)
             case SingleFlight():
                 return await self._once(effect)
+            case Leased():
+                return await self._hold(effect)
             case Call(call, blocks):
                 answer = await asyncio.to_thread(call) if blocks else call()
                 return await answer if inspect.isawaitable(answer) else answer
@@ -285,6 +289,29 @@ class AsyncDriver:
         with process.lock:
             if process.flights.get(key) is flight:
                 del process.flights[key]
+
+    async def _hold(self, effect: Leased[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
+        lease = Lease(effect)
+        try:
+            give_up_at = monotonic() + Lease.PATIENCE
+            while not await asyncio.to_thread(lease.take):
+                if monotonic() >= give_up_at:
+                    raise taken_too_long()
+                await asyncio.sleep(Lease.LOOK_AFTER)
+            renewing = asyncio.create_task(_renew(lease))
+            try:
+                return await run_async(effect.start(), self.perform)
+            finally:
+                renewing.cancel()
+        finally:
+            await asyncio.to_thread(lease.release)
+
+
+async def _renew(lease: Lease) -> None:
+    """Renew a lease until this task is cancelled."""
+    while True:
+        await asyncio.sleep(Lease.RENEW_AFTER)
+        await asyncio.to_thread(lease.renew)
 
 
 def _current() -> tuple[int, asyncio.AbstractEventLoop]:

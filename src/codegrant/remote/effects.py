@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 from codegrant.flow import Effect, Flow
 
-__all__ = ["FIELDS", "Call", "FieldName", "Pause", "Report", "SingleFlight"]
+__all__ = ["FIELDS", "Call", "FieldName", "Leased", "Pause", "Report", "SingleFlight"]
 
 T = TypeVar("T")
 
@@ -38,6 +38,25 @@ class SingleFlight(Effect[T]):
     key: str
     start: Callable[[], Flow[T]]
     finishes: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Leased(Effect[T]):
+    """Run a flow while this process, and no other, has a lease.
+
+    Whoever performs it takes the lease, waits for it if need be, renews it each second while
+    the flow runs, and releases it at the end, however that comes. The functions may wait
+    for a disk: asyncio calls them in a thread.
+
+    Attributes:
+        take: takes the lease or renews it; False while somebody else has it.
+        release: gives it back, if it was taken.
+        start: makes the flow; called once the lease is there.
+    """
+
+    take: Callable[[], bool]
+    release: Callable[[], object]
+    start: Callable[[], Flow[T]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from threading import Lock, Timer
+from threading import Event, Lock, Thread, Timer
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -19,8 +19,9 @@ from codegrant.errors import TransportError, UsageError
 from codegrant.flow import Effect, RandomBytes, run
 from codegrant.http import Request, Response, Send
 from codegrant.remote import transport
-from codegrant.remote.effects import Call, Pause, Report, SingleFlight
+from codegrant.remote.effects import Call, Leased, Pause, Report, SingleFlight
 from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
+from codegrant.remote.leases import Lease, taken_too_long
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
 if TYPE_CHECKING:
@@ -70,6 +71,8 @@ class SyncDriver:
                 return transport.write_report(effect, self._settings)
             case SingleFlight():
                 return self._once(effect)
+            case Leased():
+                return self._hold(effect)
             case Call(call):
                 return call()
             case Pause(seconds):
@@ -205,6 +208,23 @@ class SyncDriver:
         with process.lock:
             process.flights.pop(key, None)
 
+    def _hold(self, effect: Leased[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
+        lease, over = Lease(effect), Event()
+        renewing = Thread(target=_renew, args=(lease, over), name="codegrant-lease", daemon=True)
+        try:
+            give_up_at = monotonic() + Lease.PATIENCE
+            while not lease.take():
+                if monotonic() >= give_up_at:
+                    raise taken_too_long()
+                sleep(Lease.LOOK_AFTER)
+            renewing.start()
+            return run(effect.start(), self.perform)
+        finally:
+            if lease.release():
+                over.set()
+                if renewing.ident is not None:
+                    renewing.join()
+
 
 class _Alarm:
     """Ends a connection of its own when the time is over, whatever it is doing then.
@@ -237,6 +257,12 @@ class _Alarm:
 
     def __exit__(self, *exc_info: object) -> None:
         self._timer.cancel()
+
+
+def _renew(lease: Lease, over: Event) -> None:
+    """Renew a lease until it is over."""
+    while not over.wait(Lease.RENEW_AFTER):
+        lease.renew()
 
 
 def _open(settings: HttpSettings, tls: ssl.SSLContext, *, guarded: bool = False) -> httpx2.Client:

@@ -2,7 +2,8 @@
 
 For scripts and command-line tools. The file appears whole or not at all, nobody but its owner
 can read it, and several processes may use it at once: a lock file beside it puts their steps
-in order. (The data file itself is never locked, since each step that writes replaces it.)
+in order, and says which of them refreshes. (The data file itself is never locked, since each
+step that writes replaces it.)
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ _MOST_BYTES = 1 << 20
 _WARY = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _LINK = {errno.ELOOP, errno.EMLINK}
 _OTHERS = 0o077
+_MOST_LOCK_BYTES = 256
 _OTHERS_WRITE = 0o022
 _LOG_IN_AGAIN = "delete() it, or remove the file, and log in again"
 
 
 class TokenFile:
-    """Keeps the tokens of one login as `SavedTokens` wants them kept; `Client.api` takes it.
+    """Keeps the tokens of one login as `LeasedTokens` wants them kept; `Client.api` takes it.
 
     Safe to share between threads, and between processes that name the same file. On POSIX
     the file has mode 0600; its folder is made with mode 0700 when it is not there.
@@ -113,6 +115,43 @@ class TokenFile:
                 sync_folder(self._path.parent)
                 return True
 
+    def take_lease(self, owner: bytes, now: int, duration: int) -> bool:
+        """Take the lease, and return whether it is the owner's; see `LeasedTokens.take_lease`.
+
+        It is a line in the lock file. The lock itself is held no longer than for one step: a
+        child that is forked meanwhile would go on holding it after its parent's death.
+
+        Args:
+            owner: 16 random bytes, drawn anew for every lease.
+            now: epoch seconds.
+            duration: seconds.
+
+        Raises:
+            StoreError: the lock file cannot be read or written.
+        """
+        with self._faults(), self._locked() as lock:
+            holder, expires_at = _read_lease(lock)
+            if holder != owner.hex() and now < expires_at <= now + 2 * duration:
+                return False
+            _write_lock(lock, f"{owner.hex()} {now + duration}\n")
+            return True
+
+    def release_lease(self, owner: bytes) -> bool:
+        """Give the lease back, and return whether it was the owner's.
+
+        Args:
+            owner: as given to `take_lease`.
+
+        Raises:
+            StoreError: the lock file cannot be read or written.
+        """
+        with self._faults(), self._locked() as lock:
+            holder, _ = _read_lease(lock)
+            if holder != owner.hex():
+                return False
+            _write_lock(lock, "")
+            return True
+
     def _read(self) -> Tokens | None:
         try:
             descriptor = os.open(self._path, os.O_RDONLY | _WARY)
@@ -155,8 +194,8 @@ class TokenFile:
         sync_folder(self._path.parent)
 
     @contextmanager
-    def _locked(self) -> Generator[None, None, None]:
-        """Hold the lock file: of threads and processes that ask, one at a time."""
+    def _locked(self) -> Generator[int, None, None]:
+        """Hold the lock file, and give its descriptor: of all who ask, one at a time."""
         self._check_folder()
         path = self._path.with_name(f"{self._path.name}.lock")
         with self._faults(path):
@@ -165,11 +204,11 @@ class TokenFile:
             _check_owner(path, os.fstat(descriptor))
             if sys.platform == "win32":  # pragma: no cover
                 msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
-                yield
+                yield descriptor
             else:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 try:
-                    yield
+                    yield descriptor
                 finally:
                     # Not by closing alone: a child forked meanwhile has the file open too.
                     fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -217,6 +256,23 @@ class TokenFile:
 
     def __repr__(self) -> str:
         return f"TokenFile({str(self._path)!r})"
+
+
+def _read_lease(lock: int) -> tuple[str, int]:
+    """Return who has the lease and until when; what is no lease belongs to nobody."""
+    os.lseek(lock, 0, os.SEEK_SET)
+    holder, _, expires_at = os.read(lock, _MOST_LOCK_BYTES).partition(b" ")
+    try:
+        return holder.decode("ascii"), int(expires_at)
+    except ValueError:
+        return "", 0
+
+
+def _write_lock(lock: int, text: str) -> None:
+    """Put `text` into the lock file. Half of it, after a crash, is no lease."""
+    os.ftruncate(lock, 0)
+    os.lseek(lock, 0, os.SEEK_SET)
+    os.write(lock, text.encode("ascii"))
 
 
 def _check_owner(path: Path, found: os.stat_result) -> None:

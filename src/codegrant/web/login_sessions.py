@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from codegrant.client.configuration import ClientConfig
-from codegrant.client.effects import DeleteSession, FindSession, SaveSession, StoredSession
+from codegrant.client.effects import (
+    DeleteSession,
+    FindSession,
+    ReleaseLease,
+    SaveSession,
+    StoredSession,
+    TakeLease,
+)
 from codegrant.client.tokens import Tokens
 from codegrant.errors import SealBroken
 from codegrant.flow import Flow, ask
@@ -112,8 +119,11 @@ class LoginSessions:
     def find_by_digest(self, digest: bytes, now: int) -> Flow[SignedIn | None]:
         """As `find`, for who knows the session already."""
         stored = yield from ask(FindSession(digest, now))
-        if stored is None:
-            return None
+        return None if stored is None else self._open(stored)
+
+    def _open(self, stored: StoredSession) -> SignedIn | None:
+        """Return the session that a store has kept; `None` when it is none of ours."""
+        digest = stored.digest
         key_ring = self._key_ring()
         try:
             values = json.loads(key_ring.open(_PURPOSE, stored.sealed))
@@ -132,10 +142,36 @@ class LoginSessions:
             expires_at=stored.expires_at,
         )
 
-    def replace(self, signed_in: SignedIn, now: int) -> Flow[bool]:
-        """Store a session again, with other tokens; False when it has ended meanwhile."""
-        return (yield from ask(SaveSession(self.seal(signed_in), now)))
+    def replace(
+        self, signed_in: SignedIn, now: int, *, replacing: Tokens | None = None
+    ) -> Flow[bool]:
+        """Store a session again, with other tokens; False when it has ended meanwhile.
+
+        Args:
+            replacing: do so only if these are its tokens by now.
+        """
+        sealed = None
+        if replacing is not None:
+            stored = yield from ask(FindSession(signed_in.session, now))
+            found = None if stored is None else self._open(stored)
+            if stored is None or found is None or not found.tokens.is_same(replacing):
+                return False
+            sealed = stored.sealed
+        return (yield from ask(SaveSession(self.seal(signed_in), now, sealed)))
+
+    def take_lease(self, signed_in: SignedIn, owner: bytes, now: int, duration: int) -> Flow[bool]:
+        """Take the lease of a session's tokens; False while another request has it."""
+        key = _lease_key(signed_in)
+        return (yield from ask(TakeLease(key=key, owner=owner, now=now, duration=duration)))
+
+    def release_lease(self, signed_in: SignedIn, owner: bytes) -> Flow[bool]:
+        """Give the lease back; False when somebody else has it."""
+        return (yield from ask(ReleaseLease(key=_lease_key(signed_in), owner=owner)))
 
     def end(self, signed_in: SignedIn) -> Flow[bool]:
         """End a session. True for exactly one caller."""
         return (yield from ask(DeleteSession(signed_in.session)))
+
+
+def _lease_key(signed_in: SignedIn) -> bytes:
+    return digest_of(f"refresh {signed_in.session.hex()}")

@@ -14,7 +14,7 @@ __all__ = ["SessionTokens"]
 
 
 class SessionTokens:
-    """Keeps the tokens of one session as `SavedTokens` wants them kept.
+    """Keeps the tokens of one session as `LeasedTokens` wants them kept.
 
     A session that has ended gets no tokens any more.
 
@@ -54,14 +54,10 @@ class SessionTokens:
         return found.tokens
 
     def save(self, tokens: Tokens, *, replacing: Tokens | None = None) -> bool:
-        """Keep `tokens` while the session lasts.
-
-        Whether `replacing` are still there makes no difference: of two refreshes of one
-        session the tokens of either are good.
-        """
-        del replacing
+        """Keep `tokens` while the session lasts; see `SavedTokens.save`."""
         changed = replace(self._signed_in, tokens=tokens)
-        kept: bool = self._drive(self._sessions.replace(changed, self._clock()))
+        flow = self._sessions.replace(changed, self._clock(), replacing=replacing)
+        kept: bool = self._drive(flow)
         if kept:
             self._tell(changed)
         return kept
@@ -73,6 +69,17 @@ class SessionTokens:
             return False
         ended: bool = self._drive(self._sessions.end(found))
         return ended
+
+    def take_lease(self, owner: bytes, now: int, duration: int) -> bool:
+        """Take the lease of the session's tokens; see `LeasedTokens.take_lease`."""
+        flow = self._sessions.take_lease(self._signed_in, owner, now, duration)
+        taken: bool = self._drive(flow)
+        return taken
+
+    def release_lease(self, owner: bytes) -> bool:
+        """Give the lease back; see `LeasedTokens.release_lease`."""
+        released: bool = self._drive(self._sessions.release_lease(self._signed_in, owner))
+        return released
 
     def _find(self) -> SignedIn | None:
         digest = self._signed_in.session

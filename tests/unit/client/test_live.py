@@ -13,13 +13,17 @@ from codegrant.client.tokens import Tokens
 from codegrant.errors import LoginRequired, UsageError
 from codegrant.flow import Flow
 from codegrant.http import Request, Response
-from codegrant.remote.effects import SingleFlight
+from codegrant.remote.effects import Call, Leased, SingleFlight
 from codegrant.secret import Secret
 from tests.support.scripted import Script, json_response
 from tests.unit.client.samples import METADATA, NOW, TOKENS, client_config
 
 PLAIN = replace(TOKENS, identity=None, id_token=None)
 LATE = NOW + 301
+
+
+def clock() -> float:
+    return LATE
 
 
 class Server(Script):
@@ -53,6 +57,8 @@ def flows() -> ClientFlows:
 def start_of(flow: Flow[Tokens]) -> Flow[Tokens]:
     """Return what the one who leads runs."""
     flight = next(flow)
+    while isinstance(flight, Call):  # loads what is saved
+        flight = flow.send(flight.call())
     assert isinstance(flight, SingleFlight)
     assert flight.finishes
     started: Flow[Tokens] = flight.start()
@@ -60,7 +66,7 @@ def start_of(flow: Flow[Tokens]) -> Flow[Tokens]:
 
 
 def test_tokens_that_are_good_need_nothing(flows: ClientFlows, server: Server) -> None:
-    live = LiveTokens(flows, PLAIN)
+    live = LiveTokens(flows, PLAIN, clock)
     assert server.run(live.fresh(NOW)) is PLAIN
     assert server.run(live.fresh(NOW + 269)) is PLAIN
     assert server.sent == []
@@ -70,7 +76,7 @@ def test_who_asks_when_a_flight_has_just_landed_saves_nothing_again(
     flows: ClientFlows, server: Server
 ) -> None:
     kept: list[Tokens] = []
-    live = LiveTokens(flows, PLAIN, kept.append)
+    live = LiveTokens(flows, PLAIN, clock, kept.append)
     late = start_of(live.fresh(LATE))
     first = server.run(live.fresh(LATE))
     assert server.run(late) is first
@@ -81,7 +87,7 @@ def test_who_asks_when_a_flight_has_just_landed_saves_nothing_again(
 def test_what_became_of_refused_tokens_is_used_without_a_refresh(
     flows: ClientFlows, server: Server
 ) -> None:
-    live = LiveTokens(flows, PLAIN)
+    live = LiveTokens(flows, PLAIN, clock)
     first = server.run(live.replace(PLAIN, NOW))
     assert first is not None
     assert server.run(live.replace(PLAIN, NOW)) is first
@@ -98,7 +104,7 @@ def test_tokens_from_before_are_saved_where_they_are_missing(
     saved = MemoryTokens(PLAIN)
     new = server.run(flows.refresh(PLAIN, LATE))
     assert saved.load() is PLAIN
-    assert server.run(LiveTokens(flows, saved).fresh(LATE)) is new
+    assert server.run(LiveTokens(flows, saved, clock).fresh(LATE)) is new
     assert saved.load() is new
     assert len(server.sent) == 1
 
@@ -107,7 +113,7 @@ def test_nothing_is_used_that_could_not_be_kept(flows: ClientFlows, server: Serv
     def fail(_: Tokens) -> None:
         raise KeyError("no such row")
 
-    live = LiveTokens(flows, PLAIN, fail)
+    live = LiveTokens(flows, PLAIN, clock, fail)
     for _ in range(2):
         with pytest.raises(KeyError):
             server.run(live.fresh(NOW + 275))
@@ -118,13 +124,13 @@ def test_an_empty_place_and_foreign_tokens_are_told_apart(
     flows: ClientFlows, server: Server
 ) -> None:
     with pytest.raises(LoginRequired) as ended:
-        server.run(LiveTokens(flows, MemoryTokens()).fresh(NOW))
+        server.run(LiveTokens(flows, MemoryTokens(), clock).fresh(NOW))
     assert ended.value.code == "login_ended"
     foreign = replace(PLAIN, issuer="https://other.example")
     with pytest.raises(UsageError):
-        server.run(LiveTokens(flows, MemoryTokens(foreign)).fresh(NOW))
+        server.run(LiveTokens(flows, MemoryTokens(foreign), clock).fresh(NOW))
     with pytest.raises(UsageError):
-        LiveTokens(flows, foreign)
+        LiveTokens(flows, foreign, clock)
     assert server.sent == []
 
 
@@ -132,11 +138,88 @@ def test_an_empty_place_and_foreign_tokens_are_told_apart(
 def test_tokens_that_an_api_never_takes_are_not_refreshed_for_it(
     flows: ClientFlows, server: Server, secret: str
 ) -> None:
-    live = LiveTokens(flows, PLAIN)
+    live = LiveTokens(flows, PLAIN, clock)
     new = server.run(live.replace(PLAIN, NOW))
     assert new is not None
     live.give_up(new)
-    other = LiveTokens(flows, replace(new, access_token=Secret(secret)))
+    other = LiveTokens(flows, replace(new, access_token=Secret(secret)), clock)
     assert other._tokens is not None
     found = server.run(other.replace(other._tokens, NOW))
     assert (found is None) == (secret == "at-1")
+
+
+def lease_of(flow: Flow[Tokens]) -> Leased[Tokens]:
+    """Return the lease under which the one who leads refreshes."""
+    renewing = start_of(flow)
+    refreshing = start_of(renewing)
+    next(refreshing)  # draws the owner
+    lease = refreshing.send(b"o" * 16)
+    assert isinstance(lease, Leased)
+    return lease
+
+
+def test_a_place_with_a_lease_is_refreshed_under_it_and_read_again_first(
+    flows: ClientFlows, server: Server
+) -> None:
+    saved = MemoryTokens(PLAIN)
+    lease = lease_of(LiveTokens(flows, saved, clock).fresh(LATE))
+    assert lease.take()
+    assert not saved.take_lease(b"x" * 16, LATE + 4, 5)
+    sibling = replace(PLAIN, access_token=Secret("at-sibling"), expires_at=LATE + 300)
+    saved.save(sibling)
+    assert server.run(lease.start()) is sibling
+    assert server.sent == []
+    lease.release()
+    assert saved.take_lease(b"x" * 16, LATE + 4, 5)
+
+
+def test_the_lease_is_taken_at_the_time_of_each_renewal(flows: ClientFlows) -> None:
+    now = [LATE]
+    saved = MemoryTokens(PLAIN)
+    lease = lease_of(LiveTokens(flows, saved, lambda: now[0]).fresh(LATE))
+    assert lease.take()
+    now[0] += 4
+    assert lease.take()
+    assert not saved.take_lease(b"x" * 16, LATE + 8, 5)
+    assert saved.take_lease(b"x" * 16, LATE + 9, 5)
+    assert not lease.take()
+
+
+class Bare:
+    """A place of a program of its own, without a lease."""
+
+    def __init__(self, tokens: Tokens) -> None:
+        self._kept = MemoryTokens(tokens)
+        self.load, self.save, self.delete = self._kept.load, self._kept.save, self._kept.delete
+
+
+def test_a_place_without_a_lease_is_refreshed_all_the_same(
+    flows: ClientFlows, server: Server
+) -> None:
+    saved = Bare(PLAIN)
+    new = server.run(LiveTokens(flows, saved, clock).fresh(LATE))
+    assert saved.load() is new
+    assert server.drawn == []
+
+
+def test_a_session_that_did_not_lead_keeps_what_the_other_got_in_its_own_place(
+    flows: ClientFlows, server: Server
+) -> None:
+    """Two places with the same tokens are no good idea; neither is left with dead ones."""
+    mine, its, told = MemoryTokens(PLAIN), MemoryTokens(PLAIN), list[Tokens]()
+    follower = start_of(LiveTokens(flows, mine, clock, told.append).fresh(LATE))
+    assert isinstance(next(follower), SingleFlight)
+    new = server.run(LiveTokens(flows, its, clock).fresh(LATE))
+
+    def follow() -> Flow[Tokens]:
+        effect = follower.send(new)
+        while True:
+            effect = follower.send((yield effect))
+
+    with pytest.raises(RuntimeError) as caught:  # its return, inside a generator
+        server.run(follow())
+    assert isinstance(caught.value.__cause__, StopIteration)
+    assert caught.value.__cause__.value is new
+    assert (mine.load(), its.load()) == (new, new)
+    assert told == [new]
+    assert len(server.sent) == 1

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from codegrant import ConfigurationError, KeyRing, Secret, StoreError
-from codegrant.client import MemoryTokens, SavedTokens
+from codegrant.client import LeasedTokens, MemoryTokens
 from codegrant.stores.token_file import TokenFile
 from tests.unit.client.samples import TOKENS
 
@@ -41,7 +41,7 @@ def file(path: Path) -> TokenFile:
 
 
 @pytest.fixture(params=["file", "memory"])
-def saved(request: pytest.FixtureRequest, path: Path) -> SavedTokens:
+def saved(request: pytest.FixtureRequest, path: Path) -> LeasedTokens:
     return MemoryTokens() if request.param == "memory" else TokenFile(path, key_ring=RING)
 
 
@@ -55,7 +55,7 @@ def refused(call: Callable[[], object]) -> StoreError:
 # --- what every place keeps ---
 
 
-def test_nobody_is_logged_in_at_first(saved: SavedTokens) -> None:
+def test_nobody_is_logged_in_at_first(saved: LeasedTokens) -> None:
     assert saved.load() is None
     assert not saved.delete()
     assert not saved.delete(TOKENS)
@@ -63,7 +63,7 @@ def test_nobody_is_logged_in_at_first(saved: SavedTokens) -> None:
     assert saved.load() is None
 
 
-def test_what_was_saved_is_loaded_until_it_is_deleted(saved: SavedTokens) -> None:
+def test_what_was_saved_is_loaded_until_it_is_deleted(saved: LeasedTokens) -> None:
     assert saved.save(TOKENS)
     assert saved.load() == TOKENS
     assert saved.save(OTHER)
@@ -73,7 +73,7 @@ def test_what_was_saved_is_loaded_until_it_is_deleted(saved: SavedTokens) -> Non
     assert not saved.delete()
 
 
-def test_only_the_tokens_that_are_there_are_replaced_or_deleted(saved: SavedTokens) -> None:
+def test_only_the_tokens_that_are_there_are_replaced_or_deleted(saved: LeasedTokens) -> None:
     saved.save(TOKENS)
     for stranger in (
         OTHER,
@@ -91,7 +91,7 @@ def test_only_the_tokens_that_are_there_are_replaced_or_deleted(saved: SavedToke
     assert saved.load() is None
 
 
-def test_of_many_that_replace_the_same_tokens_one_wins(saved: SavedTokens) -> None:
+def test_of_many_that_replace_the_same_tokens_one_wins(saved: LeasedTokens) -> None:
     saved.save(TOKENS)
     rivals = [replace(NEXT, access_token=Secret(f"s3cret-{n}")) for n in range(16)]
     with ThreadPoolExecutor(16) as pool:
@@ -100,7 +100,94 @@ def test_of_many_that_replace_the_same_tokens_one_wins(saved: SavedTokens) -> No
     assert saved.load() == rivals[won.index(True)]
 
 
+ME, YOU, NOW = b"m" * 16, b"y" * 16, 1_800_000_000
+
+
+def test_a_lease_has_one_owner_until_it_is_released_or_runs_out(saved: LeasedTokens) -> None:
+    assert saved.take_lease(ME, NOW, 5)
+    assert not saved.take_lease(YOU, NOW + 4, 5)
+    assert saved.take_lease(ME, NOW + 4, 5)
+    assert not saved.take_lease(YOU, NOW + 8, 5)
+    assert saved.take_lease(YOU, NOW + 9, 5)
+    assert not saved.take_lease(ME, NOW + 9, 5)
+    assert not saved.release_lease(ME)
+    assert saved.release_lease(YOU)
+    assert not saved.release_lease(YOU)
+    assert saved.take_lease(ME, NOW, 5)
+
+
+def test_a_lease_of_a_clock_that_was_set_back_is_free(saved: LeasedTokens) -> None:
+    saved.take_lease(ME, NOW, 5)
+    assert not saved.take_lease(YOU, NOW - 5, 5)
+    assert saved.take_lease(YOU, NOW - 6, 5)
+
+
+def test_who_has_the_lease_saves_and_everybody_reads(saved: LeasedTokens) -> None:
+    saved.save(TOKENS)
+    assert saved.take_lease(ME, NOW, 5)
+    assert saved.load() == TOKENS
+    assert saved.save(NEXT, replacing=TOKENS)
+    assert not saved.take_lease(YOU, NOW, 5)
+    assert saved.delete(NEXT)
+    assert not saved.take_lease(YOU, NOW, 5)
+    assert saved.release_lease(ME)
+
+
+def test_of_many_who_ask_for_a_lease_one_gets_it(saved: LeasedTokens) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        won = list(pool.map(lambda n: saved.take_lease(n.to_bytes(16), NOW, 5), range(16)))
+    assert won.count(True) == 1
+
+
 # --- the file ---
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(ME.hex().encode(), id="half a lease"),
+        pytest.param(ME.hex().encode() + b" ", id="a lease without an end"),
+        pytest.param(ME.hex().encode() + b" soon\n", id="no time"),
+        pytest.param(b"\xff \xff\n", id="no text"),
+        pytest.param(b"1" * 5000, id="too much"),
+        pytest.param(ME.hex().encode() + b" 999999999999999999\n", id="no end in sight"),
+    ],
+)
+def test_what_is_no_lease_holds_nobody_up(file: TokenFile, path: Path, content: bytes) -> None:
+    file.save(TOKENS)
+    path.with_name("login.lock").write_bytes(content)
+    assert file.take_lease(YOU, NOW, 5)
+    assert not TokenFile(path, key_ring=RING).take_lease(ME, NOW, 5)
+    assert file.release_lease(YOU)
+    assert file.save(NEXT, replacing=TOKENS)
+
+
+def test_a_lease_is_nowhere_but_in_the_lock_file(file: TokenFile, path: Path) -> None:
+    file.save(TOKENS)
+    before = path.read_bytes()
+    file.take_lease(ME, NOW, 5)
+    assert sorted(one.name for one in path.parent.iterdir()) == ["login", "login.lock"]
+    assert stat.S_IMODE(path.with_name("login.lock").stat().st_mode) == 0o600
+    file.release_lease(ME)
+    assert path.with_name("login.lock").read_bytes() == b""
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("wrong", ["link", "mode"])
+def test_no_lease_is_taken_in_a_lock_file_that_is_refused(
+    file: TokenFile, path: Path, wrong: str
+) -> None:
+    file.save(TOKENS)
+    lock, kept = path.with_name("login.lock"), path.read_bytes()
+    if wrong == "link":
+        lock.unlink()
+        lock.symlink_to(path)
+    else:
+        lock.chmod(0o666)
+    assert refused(lambda: file.take_lease(ME, NOW, 5)).code == "store_exposed"
+    assert refused(lambda: file.release_lease(ME)).code == "store_exposed"
+    assert path.read_bytes() == kept
 
 
 @pytest.mark.requirement("CL-TOK-11")

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from codegrant import Secret, Tokens
-from codegrant.client.effects import DeleteSession, FindSession
+from codegrant.client import LeasedTokens
+from codegrant.client.effects import DeleteSession, FindSession, SaveSession
 from codegrant.flow import Effect, Flow, run
 from codegrant.web.login_sessions import SignedIn
 from codegrant.web.login_tokens import SessionTokens
@@ -73,12 +74,59 @@ def test_what_is_saved_is_there_for_the_next_request(
     assert (who.tokens, who.since, who.expires_at) == (new, told[0].since, told[0].expires_at)
 
 
-def test_of_two_refreshes_of_a_session_either_may_be_kept(make: Make) -> None:
+def test_of_two_refreshes_of_a_session_the_first_is_kept(make: Make, told: list[SignedIn]) -> None:
     mine, its = make(), make()
     old = mine.load()
+    assert its.load() == old
     assert mine.save(other(old, "one"), replacing=old)
-    assert its.save(other(old, "two"), replacing=old)
-    assert mine.load() == other(old, "two")
+    assert not its.save(other(old, "two"), replacing=old)
+    assert [signed_in.tokens for signed_in in told] == [other(old, "one")]
+    assert its.load() == other(old, "one")
+    assert its.save(other(old, "two"), replacing=other(old, "one"))
+    assert its.save(other(old, "three"))
+    assert mine.load() == other(old, "three")
+
+
+def test_what_is_saved_between_a_look_and_its_write_is_not_undone(
+    make: Make, visitor: Visitor
+) -> None:
+    mine, its = make(), make()
+    old, effects = mine.load(), list[Effect[Any]]()
+
+    def sibling_is_quicker(effect: Effect[Any]) -> None:
+        if isinstance(effect, SaveSession) and not effects:
+            effects.append(effect)
+            assert its.save(other(old, "its"), replacing=old)
+
+    visitor.site.before = sibling_is_quicker
+    assert not mine.save(other(old, "mine"), replacing=old)
+    assert mine.load() == other(old, "its")
+
+
+ME, YOU, NOW = b"m" * 16, b"y" * 16, 1_800_000_000
+
+
+def test_requests_of_a_session_share_its_lease(make: Make) -> None:
+    mine, its = make(), make()
+    assert isinstance(mine, LeasedTokens)
+    assert mine.take_lease(ME, NOW, 5)
+    assert not its.take_lease(YOU, NOW + 4, 5)
+    assert mine.take_lease(ME, NOW + 4, 5)
+    assert not its.release_lease(YOU)
+    assert its.take_lease(YOU, NOW + 9, 5)
+    assert not mine.release_lease(ME)
+    assert its.release_lease(YOU)
+
+
+def test_each_session_has_a_lease_of_its_own(
+    make: Make, visitor: Visitor, provider: MockProvider
+) -> None:
+    mine = make()
+    visitor.log_in(provider)
+    other_session, its_sibling = make(), make()
+    assert mine.take_lease(ME, NOW, 5)
+    assert other_session.take_lease(YOU, NOW, 5)
+    assert not its_sibling.take_lease(ME, NOW, 5)
 
 
 def test_a_session_that_has_ended_gets_no_tokens(

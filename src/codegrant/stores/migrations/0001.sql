@@ -216,3 +216,11 @@ CREATE TABLE callbacks (
     answer_until INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX callbacks_by_expiry ON callbacks (expires_at);
+
+-- Who refreshes the tokens of which login, for a few seconds.
+CREATE TABLE leases (
+    digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+    owner BLOB NOT NULL CHECK (length(owner) = 16),
+    expires_at INTEGER NOT NULL
+);
+CREATE INDEX leases_by_expiry ON leases (expires_at);

@@ -11,8 +11,10 @@ from codegrant.client.effects import (
     FinishCallback,
     Finished,
     InProgress,
+    ReleaseLease,
     SaveSession,
     StoredSession,
+    TakeLease,
 )
 from codegrant.errors import StoreError
 from codegrant.flow import Flow
@@ -56,7 +58,12 @@ def finish_callback(effect: FinishCallback) -> Flow[None]:
 
 def save_session(effect: SaveSession) -> Flow[bool]:
     """Replace a session that has not ended."""
-    return matched(_SQL["replace_login"], **LOGIN.parameters(effect.session), now=effect.now)
+    return matched(
+        _SQL["replace_login"],
+        **LOGIN.parameters(effect.session),
+        now=effect.now,
+        replacing=effect.replacing,
+    )
 
 
 def find_session(effect: FindSession) -> Flow[StoredSession | None]:
@@ -67,3 +74,19 @@ def find_session(effect: FindSession) -> Flow[StoredSession | None]:
 def delete_session(effect: DeleteSession) -> Flow[bool]:
     """Delete a session."""
     return matched(_SQL["delete_login"], digest=effect.digest)
+
+
+def take_lease(effect: TakeLease) -> Flow[bool]:
+    """Give a lease to who asks, unless somebody else has it."""
+    return matched(
+        _SQL["take_lease"],
+        key=effect.key,
+        owner=effect.owner,
+        now=effect.now,
+        duration=effect.duration,
+    )
+
+
+def release_lease(effect: ReleaseLease) -> Flow[bool]:
+    """Take a lease back from its owner."""
+    return matched(_SQL["release_lease"], key=effect.key, owner=effect.owner)

@@ -5,7 +5,7 @@ The store has no clock: what is expired is judged by the time that the effects b
 
 from __future__ import annotations
 
-from codegrant.client.effects import ClaimCallback, SaveSession
+from codegrant.client.effects import ClaimCallback, SaveSession, TakeLease
 from codegrant.flow import Flow
 from codegrant.server.effects import (
     BindTransaction,
@@ -44,6 +44,7 @@ def time_of(effect: object) -> int:
             | BindTransaction()
             | ClaimCallback()
             | SaveSession()
+            | TakeLease()
         ):
             return effect.now
         case SaveTransaction(transaction):

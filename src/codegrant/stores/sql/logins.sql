@@ -1,4 +1,4 @@
--- The client role: sessions of web logins and claims of their callbacks.
+-- The client role: sessions of web logins, claims of their callbacks, and leases.
 
 -- name: claim_callback
 INSERT INTO callbacks (login_digest, expires_at)
@@ -27,6 +27,7 @@ SET sealed = excluded.sealed, expires_at = excluded.expires_at;
 UPDATE logins
 SET sealed = :sealed, expires_at = :expires_at
 WHERE digest = :digest AND expires_at > :now
+    AND (:replacing IS NULL OR sealed = :replacing)
 RETURNING digest;
 
 -- name: find_login
@@ -34,3 +35,17 @@ SELECT digest, sealed, expires_at FROM logins WHERE digest = :digest AND expires
 
 -- name: delete_login
 DELETE FROM logins WHERE digest = :digest RETURNING digest;
+
+-- The last condition: a clock was set back after that lease was taken.
+-- name: take_lease
+INSERT INTO leases (digest, owner, expires_at)
+VALUES (:key, :owner, :now + :duration)
+ON CONFLICT (digest) DO UPDATE
+SET owner = excluded.owner, expires_at = excluded.expires_at
+WHERE leases.owner = excluded.owner
+    OR leases.expires_at <= :now
+    OR leases.expires_at > :now + 2 * :duration
+RETURNING digest;
+
+-- name: release_lease
+DELETE FROM leases WHERE digest = :key AND owner = :owner RETURNING digest;

@@ -70,3 +70,10 @@ WHERE login_digest IN (
     WHERE expires_at <= :before ORDER BY expires_at LIMIT :limit
 )
 RETURNING 1;
+
+-- name: prune_leases
+DELETE FROM leases
+WHERE digest IN (
+    SELECT digest FROM leases WHERE expires_at <= :before ORDER BY expires_at LIMIT :limit
+)
+RETURNING 1;

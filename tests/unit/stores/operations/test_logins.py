@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +18,10 @@ from codegrant.client.effects import (
     FinishCallback,
     Finished,
     InProgress,
+    ReleaseLease,
     SaveSession,
     StoredSession,
+    TakeLease,
 )
 from codegrant.client.memory import MemoryTokenStore
 from codegrant.errors import StoreError
@@ -88,6 +93,80 @@ def test_an_ended_session_does_not_come_back(store: SqliteStore) -> None:
     assert not store.perform(DeleteSession(SESSION.digest))
     assert not store.perform(SaveSession(SESSION, NOW))
     assert store.perform(FindSession(SESSION.digest, NOW)) is None
+
+
+def test_a_session_that_another_process_has_replaced_is_left_alone(store: SqliteStore) -> None:
+    mine, its = replace(SESSION, sealed="mine"), replace(SESSION, sealed="its")
+    store.perform(claim())
+    store.perform(finish())
+    assert not store.perform(SaveSession(mine, NOW, "another"))
+    assert not store.perform(SaveSession(mine, NOW, ""))
+    assert store.perform(SaveSession(its, NOW, "sealed"))
+    assert not store.perform(SaveSession(mine, NOW, "sealed"))
+    assert store.perform(FindSession(SESSION.digest, NOW)) == its
+    assert not store.perform(SaveSession(mine, SESSION.expires_at, "its"))
+
+
+ME, YOU = b"m" * 16, b"y" * 16
+
+
+def take(owner: bytes, now: int = NOW, key: bytes = LOGIN) -> TakeLease:
+    return TakeLease(key=key, owner=owner, now=now, duration=5)
+
+
+def release(owner: bytes) -> ReleaseLease:
+    return ReleaseLease(key=LOGIN, owner=owner)
+
+
+# What is done after `ME` took the lease at NOW, and whether it succeeds.
+LEASES = [
+    pytest.param([(take(YOU), False), (take(YOU, NOW + 4), False)], id="one at a time"),
+    pytest.param([(take(YOU, key=digest_of("another")), True)], id="each key for itself"),
+    pytest.param([(take(YOU, NOW + 5), True), (take(ME, NOW + 5), False)], id="taken over"),
+    pytest.param(
+        [(take(ME, NOW + 4), True), (take(YOU, NOW + 8), False), (take(YOU, NOW + 9), True)],
+        id="renewed",
+    ),
+    pytest.param([(release(ME), True), (take(YOU), True)], id="released"),
+    pytest.param([(release(YOU), False), (take(YOU), False)], id="released by a stranger"),
+    pytest.param(
+        [(take(YOU, NOW + 5), True), (release(ME), False), (take(ME, NOW + 9), False)],
+        id="released too late",
+    ),
+    pytest.param([(release(ME), True), (release(ME), False)], id="released twice"),
+    pytest.param([(take(YOU, NOW - 5), False)], id="a clock that is behind"),
+    pytest.param([(take(YOU, NOW - 6), True)], id="a clock that was set back"),
+]
+
+
+@pytest.mark.parametrize("steps", LEASES)
+@pytest.mark.parametrize("where", ["SQLite", "memory"])
+def test_a_lease_has_one_owner_until_it_is_released_or_runs_out(
+    store: SqliteStore, where: str, steps: list[tuple[Effect[bool], bool]]
+) -> None:
+    performer = store if where == "SQLite" else MemoryTokenStore()
+    assert performer.perform(take(ME))
+    for effect, succeeds in steps:
+        assert performer.perform(effect) is succeeds, effect
+
+
+@pytest.mark.parametrize("where", ["SQLite", "memory"])
+def test_of_many_who_ask_for_a_lease_one_gets_it(tmp_path: Path, where: str) -> None:
+    """Of SQLite there are two stores of one file, as two processes have them."""
+    path = tmp_path / "codegrant.db"
+    with ExitStack() as stack, ThreadPoolExecutor(16) as pool:
+        stores: list[SqliteStore | MemoryTokenStore] = (
+            [stack.enter_context(SqliteStore.open(path)) for _ in range(2)]
+            if where == "SQLite"
+            else [MemoryTokenStore()]
+        )
+        for now in range(NOW, NOW + 50, 5):  # each time it has just run out
+
+            def ask(number: int, now: int = now) -> bool:
+                owner = number.to_bytes(16)
+                return stores[number % len(stores)].perform(take(owner, now))
+
+            assert list(pool.map(ask, range(16))).count(True) == 1
 
 
 def test_it_answers_as_the_store_in_memory_does(store: SqliteStore) -> None:

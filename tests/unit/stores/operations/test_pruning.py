@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from codegrant.accounts.effects import AddAccount, SaveSession
-from codegrant.client.effects import ClaimCallback, FinishCallback, StoredSession
+from codegrant.client.effects import ClaimCallback, FinishCallback, StoredSession, TakeLease
 from codegrant.secret import digest_of
 from codegrant.server.effects import (
     AddKey,
@@ -51,6 +51,7 @@ EXPIRING = (
     "codes",
     "denied_tokens",
     "grants",
+    "leases",
     "logins",
     "refresh_tokens",
     "sessions",
@@ -101,6 +102,7 @@ def test_every_table_of_expiring_rows_is_pruned(store: SqliteStore, path: Path) 
     store.perform(
         FinishCallback(login_digest=login, sealed_answer="", answer_until=NOW, session=stored)
     )
+    store.perform(TakeLease(key=login, owner=b"o" * 16, now=NOW, duration=5))
     assert [rows(path, table) for table in EXPIRING] == [1] * len(EXPIRING)
     pass_time(store, NOW + 48 * 3600)
     assert [rows(path, table) for table in EXPIRING] == [0] * len(EXPIRING)

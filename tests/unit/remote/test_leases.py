@@ -1,0 +1,294 @@
+"""What the drivers do around a flow that needs a lease: wait, renew, release, leave nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codegrant.errors import StoreError, TransportError
+from codegrant.flow import Flow, ask, run
+from codegrant.remote.aio import AsyncDriver
+from codegrant.remote.effects import Call, Leased
+from codegrant.remote.leases import Lease
+from codegrant.remote.sync import SyncDriver
+from codegrant.remote.transport import HttpSettings
+from tests.support.colours import Colour
+from tests.support.waiting import wait_until
+
+
+@pytest.fixture(params=["sync", "async"])
+def colour(request: pytest.FixtureRequest) -> Iterator[Colour]:
+    colour = Colour(request.param)
+    yield colour
+    colour.close()
+
+
+@pytest.fixture
+def perform(colour: Colour) -> Callable[[Leased[Any]], Any]:
+    """Performs an effect to its end."""
+    settings = HttpSettings()
+    driver = AsyncDriver(settings) if colour.is_async else SyncDriver(settings)
+    return lambda effect: colour.wait(driver.perform(effect))
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits for a second."""
+    monkeypatch.setattr(Lease, "RENEW_AFTER", 0.005)
+    monkeypatch.setattr(Lease, "LOOK_AFTER", 0.005)
+
+
+class Place:
+    """Notes what is done with its lease; `answers` are those to `take`, then it is there."""
+
+    def __init__(self, *answers: bool | Exception) -> None:
+        self.answers = list(answers)
+        self.steps: list[str] = []
+        self.went_on = threading.Event()
+        self.wanted = 0
+
+    def take(self) -> bool:
+        self.steps.append("take")
+        if self.wanted and self.steps.count("take") >= self.wanted:
+            self.went_on.set()
+        answer = self.answers.pop(0) if self.answers else True
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def release(self) -> None:
+        self.steps.append("release")
+
+    def effect(self, flow: Callable[[], Flow[Any]]) -> Leased[Any]:
+        return Leased(self.take, self.release, flow)
+
+    def work(self) -> Flow[str]:
+        self.steps.append("work")
+        yield from ()
+        return "done"
+
+    def work_until(self, taken: int) -> Flow[str]:
+        """Go on until the lease was taken that often."""
+        self.wanted = taken
+        assert (yield from ask(Call(lambda: self.went_on.wait(20), blocks=True)))
+        self.steps.append("work")
+        return "done"
+
+
+def threads() -> set[str]:
+    return {one.name for one in threading.enumerate() if "lease" in one.name}
+
+
+def test_a_flow_runs_between_taking_and_releasing(perform: Callable[[Any], Any]) -> None:
+    place = Place()
+    assert perform(place.effect(place.work)) == "done"
+    assert place.steps == ["take", "work", "release"]
+    assert threads() == set()
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_has_not_got_it_waits_and_does_not_run(perform: Callable[[Any], Any]) -> None:
+    place = Place(False, False, False)
+    assert perform(place.effect(place.work)) == "done"
+    assert place.steps == ["take", "take", "take", "take", "work", "release"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_it_is_renewed_while_the_flow_runs_and_not_afterwards(
+    perform: Callable[[Any], Any],
+) -> None:
+    place = Place()
+    assert perform(place.effect(lambda: place.work_until(taken=5))) == "done"
+    assert place.steps[:5] == ["take"] * 5
+    assert place.steps[-1] == "release"
+    assert threads() == set()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_renewal_that_fails_or_comes_too_late_ends_nothing(
+    perform: Callable[[Any], Any],
+) -> None:
+    place = Place(True, StoreError("the disk is full"), False, KeyError("of a program's own"))
+    assert perform(place.effect(lambda: place.work_until(taken=6))) == "done"
+    assert place.steps[-1] == "release"
+
+
+@pytest.mark.parametrize("error", [TransportError("no"), KeyError("no"), StoreError("no")])
+def test_a_flow_that_fails_releases_it(perform: Callable[[Any], Any], error: Exception) -> None:
+    place = Place()
+
+    def fail() -> Flow[str]:
+        yield from ask(Call(lambda: None))
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        perform(place.effect(fail))
+    assert caught.value is error
+    assert place.steps == ["take", "release"]
+    assert threads() == set()
+
+
+def test_a_store_that_cannot_give_it_is_told_and_nothing_runs(
+    perform: Callable[[Any], Any],
+) -> None:
+    place = Place(StoreError("the disk is full", code="store_full"))
+    with pytest.raises(StoreError) as caught:
+        perform(place.effect(place.work))
+    assert caught.value.code == "store_full"
+    assert "work" not in place.steps
+    assert threads() == set()
+
+
+def test_a_release_that_fails_costs_nothing_of_what_was_done(perform: Callable[[Any], Any]) -> None:
+    place = Place()
+
+    def fail() -> None:
+        raise StoreError("the disk is gone")
+
+    assert perform(Leased(place.take, fail, place.work)) == "done"
+
+
+@pytest.mark.usefixtures("quick")
+def test_who_waits_for_too_long_gives_up_and_takes_nothing(
+    perform: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lease, "PATIENCE", 0.0)
+    place = Place(*[False] * 50)
+    with pytest.raises(TransportError) as caught:
+        perform(place.effect(place.work))
+    assert caught.value.code == "lease_taken"
+    assert place.steps == ["take", "release"]
+
+
+def test_an_interrupted_thread_releases_it() -> None:
+    place = Place()
+
+    def interrupt() -> Flow[str]:
+        yield from ask(Call(lambda: None))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        SyncDriver(HttpSettings()).perform(place.effect(interrupt))
+    assert place.steps == ["take", "release"]
+    assert threads() == set()
+
+
+@pytest.mark.parametrize("when", ["waiting", "working"])
+def test_a_cancelled_task_releases_it(when: str) -> None:
+    place = Place(*[False] * 1000 if when == "waiting" else [])
+    begun, never = threading.Event(), asyncio.Event()
+
+    def work() -> Flow[bool]:
+        begun.set()
+        waiting: Call[bool] = Call(never.wait)
+        return (yield from ask(waiting))
+
+    async def main() -> set[asyncio.Task[Any]]:
+        task = asyncio.create_task(AsyncDriver(HttpSettings()).perform(place.effect(work)))
+        await asyncio.to_thread(
+            wait_until, begun.is_set if when == "working" else lambda: len(place.steps) > 1
+        )
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert asyncio.run(main()) == set()
+    assert place.steps[-1] == "release"
+    assert begun.is_set() == (when == "working")
+
+
+def test_a_take_that_is_on_its_way_when_its_task_is_cancelled_is_given_back() -> None:
+    """The thread that waits for the disk cannot be called off."""
+    arrived, go_on = threading.Event(), threading.Event()
+    steps: list[str] = []
+
+    def take() -> bool:
+        arrived.set()
+        go_on.wait(20)
+        steps.append("take")
+        return True
+
+    def never() -> Flow[None]:
+        raise AssertionError("it was cancelled")
+
+    async def main() -> None:
+        effect: Leased[None] = Leased(take, lambda: steps.append("release"), never)
+        task = asyncio.create_task(AsyncDriver(HttpSettings()).perform(effect))
+        await asyncio.to_thread(arrived.wait, 20)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0, go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main())
+    assert steps == ["take", "release"]
+
+
+def test_a_renewal_that_is_late_takes_nothing_that_was_released() -> None:
+    place = Place()
+    lease = Lease(place.effect(place.work))
+    assert lease.take()
+    assert lease.release()
+    lease.renew()
+    assert not lease.take()
+    assert place.steps == ["take", "release"]
+
+
+FORKING = """
+import os, sys, threading
+from codegrant.flow import ask
+from codegrant.remote.effects import Call, Leased
+from codegrant.remote.sync import SyncDriver
+from codegrant.remote.transport import HttpSettings
+from codegrant.stores.token_file import TokenFile
+
+file, owner = TokenFile(sys.argv[1]), b"o" * 16
+
+def work():
+    yield from ask(Call(lambda: None))
+    child = os.fork()
+    if child == 0:
+        raise SystemExit(7)  # through everything that the parent would clean up
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    return file.take_lease(b"x" * 16, 100, 5)
+
+effect = Leased(lambda: file.take_lease(owner, 100, 5), lambda: file.release_lease(owner), work)
+print(SyncDriver(HttpSettings()).perform(effect), file.take_lease(b"x" * 16, 100, 5))
+print([one.name for one in threading.enumerate()])
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_child_that_is_forked_meanwhile_leaves_the_lease_to_its_parent(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKING, str(tmp_path / "login")],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "False True\n['MainThread']\n"), done.stderr
+
+
+def test_a_lease_can_be_driven_inside_another_flow(perform: Callable[[Any], Any]) -> None:
+    inner, outer = Place(), Place()
+    seen: list[list[str]] = []
+
+    def work() -> Flow[object]:
+        answer = yield from ask(inner.effect(inner.work))
+        seen.append(list(outer.steps))
+        return answer
+
+    assert perform(outer.effect(work)) == "done"
+    assert seen == [["take"]]
+    assert inner.steps == ["take", "work", "release"]
+    assert run(inner.work(), lambda _: None) == "done"
