@@ -13,6 +13,10 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 import fastapi
 import flask
+import werkzeug.test
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import include, path
+from django.views.decorators.csrf import csrf_exempt
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -20,9 +24,12 @@ from starlette.routing import Route
 
 from codegrant import AsyncClient, Client
 from codegrant.http import Headers
+from codegrant.web import django as for_django
 from codegrant.web import fastapi as for_fastapi
 from codegrant.web import flask as for_flask
 from codegrant.web import starlette as for_starlette
+from codegrant.web.django.store import DjangoTokenStore
+from tests.support import django_project
 from tests.support.mock_provider import MockProvider
 from tests.support.website import make_client
 
@@ -63,6 +70,10 @@ class LoginSite(Protocol):
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, mount: str
     ) -> Reply: ...
+
+    def kept(self) -> bytes:
+        """Return all that it keeps on its disk."""
+        ...
 
     def close(self) -> None: ...
 
@@ -127,6 +138,7 @@ class FlaskLogin:
 
     def __init__(self, folder: Path, client: Any, **arguments: Any) -> None:
         self.api_url = ""
+        self.folder = folder
         app = self.app = flask.Flask("app", instance_path=str(folder))
         login = self.login = for_flask.Login(app, client, **arguments)
 
@@ -174,6 +186,9 @@ class FlaskLogin:
         )
         return Reply(answer.status_code, Headers(list(answer.headers)), answer.text)
 
+    def kept(self) -> bytes:
+        return _files(self.folder)
+
     def close(self) -> None:
         store = self.app.extensions.get("codegrant.login", {}).get("store")
         if store is not None:
@@ -184,7 +199,8 @@ class AsgiLogin:
     """An application over ASGI, in an event loop of its own."""
 
     app: Any
-    login: for_starlette.Login
+    login: Any
+    folder: Path
 
     def __init__(self, client: Any) -> None:
         self.api_url = ""
@@ -236,6 +252,9 @@ class AsgiLogin:
         text = b"".join(message.get("body", b"") for message in sent[1:]).decode()
         return Reply(sent[0]["status"], Headers(pairs), text)
 
+    def kept(self) -> bytes:
+        return _files(self.folder)
+
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
 
@@ -255,9 +274,11 @@ class StarletteLogin(AsgiLogin):
     """The application in Starlette."""
 
     app: Starlette
+    login: for_starlette.Login
 
     def __init__(self, folder: Path, client: Any, **arguments: Any) -> None:
         super().__init__(client)
+        self.folder = folder
         app = self.app = Starlette()
         login = self.login = for_starlette.Login(app, client, folder=folder, **arguments)
 
@@ -298,13 +319,149 @@ class StarletteLogin(AsgiLogin):
         )
 
 
+class DjangoLogin:
+    """The application in Django, over WSGI and with views that do not wait."""
+
+    def __init__(self, folder: Path, client: Any, **arguments: Any) -> None:
+        self.api_url = ""
+        self.app = django_project.wsgi()
+        self.database = django_project.make_database(folder)
+        arguments.setdefault("store", DjangoTokenStore(self.database))
+        login = self.login = for_django.Login[Client](client, **arguments)
+
+        def home(request: HttpRequest) -> JsonResponse:
+            who = login.current(request)
+            return JsonResponse({"subject": who.identity.subject if who else None})
+
+        @login.required
+        def profile(request: HttpRequest) -> JsonResponse:
+            who, tokens = login.identity(request), login.tokens(request)
+            return JsonResponse({"subject": who.subject, "provider": tokens.issuer})
+
+        @csrf_exempt
+        def tokens(request: HttpRequest) -> JsonResponse:
+            assert login.api(request) is login.api(request)
+            return JsonResponse({"scope": sorted(login.tokens(request).scope)})
+
+        @csrf_exempt
+        @login.required
+        def call(request: HttpRequest) -> JsonResponse:
+            before = login.tokens(request).access_token
+            status = [login.api(request).get(self.api_url).status_code for _ in range(2)]
+            changed = login.tokens(request).access_token != before
+            return JsonResponse({"status": status, "changed": changed})
+
+        @login.required
+        def kept(request: HttpRequest) -> HttpResponse:
+            return HttpResponse(headers={"Cache-Control": "private, max-age=60"})
+
+        def for_all(request: HttpRequest) -> HttpResponse:
+            return HttpResponse()
+
+        self.urls = django_project.Urls(
+            [
+                path("", include(login.urls)),
+                path("", home),
+                path("profile", profile),
+                path("tokens", tokens),
+                path("call", call),
+                path("kept", kept),
+                path("for-all", for_all),
+            ]
+        )
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, mount: str
+    ) -> Reply:
+        parts = urlsplit(url)
+        answer = werkzeug.test.Client(self.app, use_cookies=False).open(
+            f"{parts.path.removeprefix(mount)}?{parts.query}",
+            base_url=f"{parts.scheme}://{parts.netloc}{mount}",
+            method=method,
+            headers=dict(headers),
+            data=body,
+            environ_overrides={django_project.SITE: self.urls},
+        )
+        answer.close()
+        pairs = [(name, value.strip()) for name, value in answer.headers]
+        return Reply(answer.status_code, Headers(pairs), answer.text)
+
+    def kept(self) -> bytes:
+        return django_project.read_database(self.database)
+
+    def close(self) -> None:
+        pass
+
+
+class AsyncDjangoLogin(AsgiLogin):
+    """The application in Django, over ASGI and with views of both kinds."""
+
+    def __init__(self, folder: Path, client: Any, **arguments: Any) -> None:
+        super().__init__(client)
+        self.database = django_project.make_database(folder)
+        arguments.setdefault("store", DjangoTokenStore(self.database))
+        login = self.login = for_django.Login[AsyncClient](client, **arguments)
+
+        async def home(request: HttpRequest) -> JsonResponse:
+            who = await login.acurrent(request)
+            return JsonResponse({"subject": who.identity.subject if who else None})
+
+        @login.required
+        def profile(request: HttpRequest) -> JsonResponse:
+            who, tokens = login.identity(request), login.tokens(request)
+            return JsonResponse({"subject": who.subject, "provider": tokens.issuer})
+
+        @csrf_exempt
+        async def tokens(request: HttpRequest) -> JsonResponse:
+            await login.acurrent(request)
+            assert login.api(request) is login.api(request)
+            return JsonResponse({"scope": sorted(login.tokens(request).scope)})
+
+        @csrf_exempt
+        @login.required
+        async def call(request: HttpRequest) -> JsonResponse:
+            before = login.tokens(request).access_token
+            status = [(await login.api(request).get(self.api_url)).status_code for _ in range(2)]
+            changed = login.tokens(request).access_token != before
+            return JsonResponse({"status": status, "changed": changed})
+
+        @login.required
+        async def kept(request: HttpRequest) -> HttpResponse:
+            return HttpResponse(headers={"Cache-Control": "private, max-age=60"})
+
+        async def for_all(request: HttpRequest) -> HttpResponse:
+            return HttpResponse()
+
+        urls = django_project.Urls(
+            [
+                path("", include(login.urls)),
+                path("", home),
+                path("profile", profile),
+                path("tokens", tokens),
+                path("call", call),
+                path("kept", kept),
+                path("for-all", for_all),
+            ]
+        )
+
+        async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+            await django_project.asgi()({**scope, django_project.SITE: urls}, receive, send)
+
+        self.app = app
+
+    def kept(self) -> bytes:
+        return django_project.read_database(self.database)
+
+
 class FastApiLogin(AsgiLogin):
     """The application in FastAPI."""
 
     app: fastapi.FastAPI
+    login: for_fastapi.Login
 
     def __init__(self, folder: Path, client: Any, **arguments: Any) -> None:
         super().__init__(client)
+        self.folder = folder
         app = self.app = fastapi.FastAPI()
         login = self.login = for_fastapi.Login(app, client, folder=folder, **arguments)
 
@@ -341,6 +498,10 @@ class FastApiLogin(AsgiLogin):
         app.get("/for-all")(for_all)
 
 
+def _files(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
 async def _call(site: AsgiLogin, request: Request) -> dict[str, object]:
     login = site.login
     before = login.tokens(request).access_token
@@ -352,13 +513,17 @@ SITES: dict[str, Any] = {
     "flask": FlaskLogin,
     "starlette": StarletteLogin,
     "fastapi": FastApiLogin,
+    "django": DjangoLogin,
+    "django-async": AsyncDjangoLogin,
 }
+# What waits in threads; the others wait in event loops.
+SYNC = frozenset({"flask", "django"})
 
 
 def client_for(framework: str, provider: MockProvider, **arguments: Any) -> Client | AsyncClient:
     """Return a client of the colour that the framework waits in."""
     client = make_client(provider, **arguments)
-    if framework == "flask":
+    if framework in SYNC:
         return client
     config = client.flows.config
     client.close()
@@ -370,4 +535,4 @@ def client_for(framework: str, provider: MockProvider, **arguments: Any) -> Clie
     )
 
 
-__all__ = ["BASE", "FORM", "SITES", "LoginSite", "Reply", "SiteBrowser", "client_for"]
+__all__ = ["BASE", "FORM", "SITES", "SYNC", "LoginSite", "Reply", "SiteBrowser", "client_for"]

@@ -16,7 +16,7 @@ from codegrant.client.effects import FindSession
 from codegrant.client.memory import MemoryTokenStore
 from codegrant.flow import Effect
 from tests.support.application import Clock
-from tests.support.login_sites import BASE, FORM, SITES, SiteBrowser, client_for
+from tests.support.login_sites import BASE, FORM, SITES, SYNC, SiteBrowser, client_for
 from tests.support.mock_provider import Answer, Lie, Listener, MockProvider, Received, as_json
 from tests.support.tls import SelfSigned
 
@@ -58,7 +58,7 @@ def make_site(
     for site in sites:
         site.close()
     for client in clients:
-        if framework == "flask":
+        if framework in SYNC:
             client.close()
 
 
@@ -234,7 +234,7 @@ def test_several_providers_have_a_page_to_choose(
 
 
 def test_a_session_survives_a_restart_and_is_there_for_a_second_worker(
-    make_site: MakeSite, provider: MockProvider, tmp_path: Path
+    make_site: MakeSite, provider: MockProvider
 ) -> None:
     one, second, foreign = make_site(), make_site(), make_site(folder="elsewhere")
     callback = one.start(provider, "/login?return_to=/profile")
@@ -243,13 +243,20 @@ def test_a_session_survives_a_restart_and_is_there_for_a_second_worker(
     assert two.tab(one.site).get("/profile").status == 200
     assert two.tab(foreign.site).get("/profile").status == 303
     assert provider.count("/token") == 1
+    kept = second.site.kept()
+    for secret in [*provider.minted, *two.cookies.values()]:
+        assert secret.encode() not in kept
+
+
+@pytest.mark.parametrize("framework", ["fastapi", "flask", "starlette"], indirect=True)
+def test_nobody_else_reads_the_files_of_an_application(
+    browser: SiteBrowser, provider: MockProvider, tmp_path: Path
+) -> None:
+    browser.log_in(provider)
     folder = tmp_path / "instance"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {"codegrant.db", "codegrant.db.key"} <= {path.name for path in folder.iterdir()}
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
-    kept = b"".join(path.read_bytes() for path in folder.iterdir())
-    for secret in [*provider.minted, *two.cookies.values()]:
-        assert secret.encode() not in kept
 
 
 def test_making_it_sends_nothing_and_writes_nothing(

@@ -1,0 +1,103 @@
+"""Django's request as ours, our response as Django's, and what a login notes between.
+
+Scheme and host are those that Django believes: `ALLOWED_HOSTS`, `SECURE_PROXY_SSL_HEADER`
+and `USE_X_FORWARDED_HOST` decide. Layer: web.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse
+
+from codegrant.client.api import ApiSession, AsyncApiSession
+from codegrant.errors import MessageError
+from codegrant.http import Headers, Request, Response
+from codegrant.web.login_sessions import SignedIn
+
+__all__ = ["Visit", "from_django", "read_form", "to_django", "visits_of"]
+
+_LONGEST_FORM = 65_536
+_VISITS = "codegrant.visits"
+
+
+class Visit:
+    """What one login knows about one request.
+
+    Attributes:
+        is_looked_up: `signed_in` is known.
+        signed_in: who sent the request.
+        is_guarded: the answer is for one person.
+        api: made at most once.
+    """
+
+    __slots__ = ("api", "is_guarded", "is_looked_up", "signed_in")
+
+    def __init__(self) -> None:
+        self.is_looked_up: bool = False
+        self.signed_in: SignedIn | None = None
+        self.is_guarded: bool = False
+        self.api: ApiSession | AsyncApiSession | None = None
+
+    def know(self, signed_in: SignedIn | None) -> None:
+        """Keep who it is for the rest of the request."""
+        self.is_looked_up, self.signed_in = True, signed_in
+
+
+def visits_of(request: HttpRequest) -> dict[Any, Visit]:
+    """Return the visits of a request by their logins, the one that asked last at the end."""
+    # In `META`: what frameworks put around a request shares it.
+    visits: dict[Any, Visit] = request.META.setdefault(_VISITS, {})
+    return visits
+
+
+def from_django(request: HttpRequest, body: bytes = b"") -> Request:
+    """Return a request as ours.
+
+    Raises:
+        django.core.exceptions.DisallowedHost: left alone, Django answers it with a 400.
+    """
+    meta = request.META
+    return Request(
+        method=request.method or "GET",
+        url=f"{request.scheme}://{request.get_host()}{quote(request.path)}",
+        path=request.path_info,
+        query=meta.get("QUERY_STRING", ""),
+        headers=_headers(list(request.headers.items())),
+        body=body,
+        peer=meta.get("REMOTE_ADDR") or "",
+    )
+
+
+def read_form(request: HttpRequest) -> bytes:
+    """Return the body when it is a form of at most 64 KiB; the view can still read it.
+
+    Of one that does not say its length nothing is read: there is no telling where it ends.
+    """
+    length = request.META.get("CONTENT_LENGTH") or ""
+    if request.content_type != "application/x-www-form-urlencoded" or not length.isdecimal():
+        return b""
+    return b"" if len(length) > 5 or int(length) > _LONGEST_FORM else request.body
+
+
+def to_django(response: Response) -> HttpResponse:
+    """Return our response as Django's."""
+    answer = HttpResponse(response.body, status=response.status)
+    del answer["Content-Type"]
+    for name, value in response.headers.pairs():
+        if name == "set-cookie":
+            answer.cookies.load(value)
+        else:
+            answer[name] = f"{answer[name]}, {value}" if name in answer else value
+    return answer
+
+
+def _headers(pairs: list[tuple[str, str]]) -> Headers:
+    """Return the header fields; what some servers let through and is none stays out."""
+    try:
+        return Headers(pairs)
+    except MessageError:
+        if len(pairs) == 1:
+            return Headers()
+    return Headers(field for pair in pairs for field in _headers([pair]).pairs())

@@ -1,0 +1,351 @@
+"""The login of a Django site: addresses, guards, and who is signed in.
+
+It translates requests and responses and decides nothing. Layer: web.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from functools import wraps
+from typing import Any, Generic, TypeVar, cast, overload
+from urllib.parse import urlencode
+
+from asgiref.sync import iscoroutinefunction, sync_to_async
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.db import connections, transaction
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, path
+from django.views.decorators.csrf import csrf_exempt
+
+from codegrant.client.aio import AsyncClient
+from codegrant.client.api import ApiSession, AsyncApiSession
+from codegrant.client.facade import Client
+from codegrant.client.tokens import Tokens
+from codegrant.errors import LoginRequired, StoreError
+from codegrant.flow import Effect, Flow, RandomBytes, run, run_async
+from codegrant.http import Request
+from codegrant.rules.id_token import IdToken
+from codegrant.sealing import KeyRing
+from codegrant.web.django.http import Visit, from_django, read_form, to_django, visits_of
+from codegrant.web.login import SESSION_LIFETIME, WebLogin
+from codegrant.web.login_effects import AtProvider, Pause
+from codegrant.web.login_sessions import SignedIn
+from codegrant.web.login_setup import (
+    TokenStore,
+    check_signed_in,
+    check_usable,
+    clients_by_name,
+    find_configured_keys,
+)
+from codegrant.web.login_tokens import SessionTokens
+
+__all__ = ["Login"]
+
+C = TypeVar("C", Client, AsyncClient)
+R = TypeVar("R")
+V = TypeVar("V", bound=Callable[..., HttpResponseBase | Awaitable[HttpResponseBase]])
+
+
+class Login(Generic[C]):
+    """Logs people in to a Django site; its addresses are `path("", include(login.urls))`.
+
+    With a `Client` an API is called from views, with an `AsyncClient` from asynchronous
+    views. Everything else works in both kinds of view, over WSGI and ASGI.
+
+    Args:
+        client: one client, or a mapping of provider names to clients.
+        public_url: how browsers reach the site, e.g. `https://app.example`. Without it the
+            request says so, as far as Django believes it.
+        store: where sessions and tokens are kept; by default Django's own database.
+        key_ring: seals cookies and tokens; by default made of `CODEGRANT_SECRET`, else of
+            `SECRET_KEY` and `SECRET_KEY_FALLBACKS`.
+        login_path, callback_path, logout_path: of the three addresses.
+        home: where a person goes after login and logout, below the site's root.
+        session_lifetime: seconds, at least 60.
+        clock: returns epoch seconds; for tests.
+
+    Raises:
+        UsageError: no client was given, or one under a name that no address should have.
+        ConfigurationError: `public_url` is neither https nor loopback, a client's own
+            `redirect_uri` does not lead to the callback, or `session_lifetime` is too short.
+    """
+
+    def __init__(
+        self,
+        client: C | Mapping[str, C],
+        *,
+        public_url: str | None = None,
+        store: TokenStore | None = None,
+        key_ring: KeyRing | None = None,
+        login_path: str = "/login",
+        callback_path: str = "/callback",
+        logout_path: str = "/logout",
+        home: str = "/",
+        session_lifetime: int = SESSION_LIFETIME,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._clients, self._async_clients = _by_colour(client)
+        self._store, self._ring, self._clock = store, key_ring, clock
+        flows = {name: one.flows for name, one in self._clients.items()}
+        flows |= {name: one.flows for name, one in self._async_clients.items()}
+        self._web = WebLogin(
+            flows,
+            self._key_ring,
+            public_url=public_url,
+            login_path=login_path,
+            callback_path=callback_path,
+            logout_path=logout_path,
+            home=home,
+            session_lifetime=session_lifetime,
+        )
+        self._starts = {at for name, at in self._web.routes() if name.split(".")[0] == "login"}
+
+    @property
+    def urls(self) -> tuple[list[URLPattern], str]:
+        """The addresses, for `include` at the root of the site.
+
+        For `reverse` they are `codegrant:login`, `codegrant:callback` and
+        `codegrant:logout`; of several providers also `codegrant:login.NAME`.
+        """
+        answer: Callable[[HttpRequest], Any] = self._answer
+
+        def view(request: HttpRequest) -> HttpResponse:
+            return self._answer(request)
+
+        async def async_view(request: HttpRequest) -> HttpResponse:
+            return await self._answer_async(request)
+
+        # A callback's state and a logout's origin are judged by the login itself; a person
+        # has to reach it before anybody is logged in; and what it stores stays stored.
+        answer = login_not_required(async_view if self._async_clients else view)
+        for alias in connections:
+            answer = transaction.non_atomic_requests(using=alias)(answer)
+        answer = csrf_exempt(answer)
+        patterns = [path(at[1:], answer, name=name) for name, at in self._web.routes()]
+        return patterns, "codegrant"
+
+    def required(self, view: V) -> V:
+        """Let only somebody who is signed in reach `view`; others are sent to log in.
+
+        Args:
+            view: of either kind; for a class, `@method_decorator(login.required, "dispatch")`.
+        """
+        if iscoroutinefunction(view):  # pyright: ignore[reportDeprecated] - Django marks with it
+            wait_for = cast("Callable[..., Awaitable[HttpResponseBase]]", view)
+
+            @wraps(view)
+            async def guarded_async(
+                request: HttpRequest, *args: object, **kwargs: object
+            ) -> HttpResponseBase:
+                if await self.acurrent(request) is None:
+                    return self._ask_to_log_in(request)
+                self._visit(request).is_guarded = True
+                return await wait_for(request, *args, **kwargs)
+
+            return cast("V", guarded_async)
+
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
+            if self.current(request) is None:
+                return self._ask_to_log_in(request)
+            self._visit(request).is_guarded = True
+            return view(request, *args, **kwargs)
+
+        return cast("V", guarded)
+
+    def current(self, request: HttpRequest) -> SignedIn | None:
+        """Return who is signed in in the browser that sent `request`; one look-up per request.
+
+        Raises:
+            StoreError: the store cannot say; left alone, the answer is a 503.
+        """
+        visit = self._visit(request)
+        if not visit.is_looked_up:
+            flow = self._web.find_signed_in(from_django(request), self._now())
+            visit.know(self._run(flow))
+        return visit.signed_in
+
+    async def acurrent(self, request: HttpRequest) -> SignedIn | None:
+        """As `current`, for asynchronous views."""
+        visit = self._visit(request)
+        return visit.signed_in if visit.is_looked_up else await sync_to_async(self.current)(request)
+
+    def tokens(self, request: HttpRequest) -> Tokens:
+        """Return the tokens of the person who is signed in.
+
+        Raises:
+            LoginRequired: nobody is.
+        """
+        return check_signed_in(self.current(request)).tokens
+
+    def identity(self, request: HttpRequest) -> IdToken:
+        """Return who is signed in: the key of an account is (`issuer`, `subject`).
+
+        Raises:
+            LoginRequired: nobody is signed in.
+            UsageError: the login was without OpenID.
+        """
+        return check_signed_in(self.current(request)).identity
+
+    @overload
+    def api(self: Login[Client], request: HttpRequest) -> ApiSession: ...
+    @overload
+    def api(self: Login[AsyncClient], request: HttpRequest) -> AsyncApiSession: ...
+    def api(self, request: HttpRequest) -> ApiSession | AsyncApiSession:
+        """Call APIs as the person who is signed in; see `Client.api`.
+
+        What a refresh gives is kept with the session. Where the tokens are gone for good
+        the session ends, and the call fails with `LoginRequired`: left alone, that sends the
+        person to log in again, and back to this page.
+
+        Raises:
+            LoginRequired: nobody is signed in, or the access token has expired and nothing
+                can refresh it.
+        """
+        signed_in, visit = check_signed_in(self.current(request)), self._visit(request)
+        check_usable(signed_in, self._now())
+        if visit.api is None:
+            tokens = SessionTokens(
+                self._web.sessions,
+                signed_in,
+                drive=self._run_anywhere,
+                clock=self._now,
+                tell=visit.know,
+            )
+            name = signed_in.provider
+            clients = self._async_clients or self._clients
+            visit.api = clients[name].api(tokens)
+        return visit.api
+
+    def url(self, request: HttpRequest, return_to: str | None = None) -> str:
+        """Return the path that starts a login and then leads to `return_to`.
+
+        Args:
+            request: of the page that shows it.
+            return_to: a path of the same origin, up to 200 bytes; anything else is ignored.
+        """
+        return self._web.login_url(from_django(request), return_to)
+
+    def explain(self, request: HttpRequest, error: LoginRequired | StoreError) -> HttpResponse:
+        """Return the answer to a request whose view failed, for the middleware.
+
+        A person whose tokens are gone (`LoginRequired`) is sent to log in; while the store
+        cannot say who is signed in (`StoreError`) the answer is a 503.
+        """
+        ours = from_django(request)
+        if isinstance(error, StoreError):
+            return to_django(self._run(self._web.explain(ours, error)))
+        known = self._visit(request).signed_in
+        return to_django(self._run(self._web.log_in_again(ours, error, self._now(), known)))
+
+    def _ask_to_log_in(self, request: HttpRequest) -> HttpResponse:
+        return to_django(self._web.ask_to_log_in(from_django(request)))
+
+    def _visit(self, request: HttpRequest) -> Visit:
+        visits = visits_of(request)
+        visits[self] = visit = visits.pop(self, None) or Visit()
+        return visit
+
+    def _answer(self, request: HttpRequest) -> HttpResponse:
+        flow = self._web.respond(self._ours(request), self._now())
+        return _unlogged(to_django(self._run(flow)))
+
+    async def _answer_async(self, request: HttpRequest) -> HttpResponse:
+        flow = self._web.respond(self._ours(request), self._now())
+        return _unlogged(to_django(await run_async(flow, self._perform_async)))
+
+    def _ours(self, request: HttpRequest) -> Request:
+        """Return a request for one of the addresses; Django's `next` is our `return_to`."""
+        ours = from_django(request, read_form(request))
+        target = request.GET.get("next")
+        if target is None or "return_to" in request.GET or ours.path not in self._starts:
+            return ours
+        return replace(ours, query=urlencode({"return_to": target}))
+
+    def _run(self, flow: Flow[R]) -> R:
+        return run(flow, self._perform)
+
+    def _run_anywhere(self, flow: Flow[Any]) -> Any:  # noqa: ANN401 - as `flow.run`
+        """As `_run`, in whatever thread an API session asks for its tokens."""
+        from codegrant.web.django.store import leaving_no_connection
+
+        with leaving_no_connection():
+            return self._run(flow)
+
+    def _perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
+        match effect:
+            case AtProvider(name, start):
+                return run(start(), self._clients[name].perform)
+            case Pause(seconds):
+                return time.sleep(seconds)
+            case RandomBytes(size=size):
+                return os.urandom(size)
+            case _:
+                return self._token_store().perform(effect)
+
+    async def _perform_async(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `run_async` asks
+        match effect:
+            case AtProvider(name, start):
+                return await run_async(start(), self._async_clients[name].perform)
+            case Pause(seconds):
+                return await asyncio.sleep(seconds)
+            case RandomBytes():
+                return self._perform(effect)
+            case _:
+                return await sync_to_async(self._perform)(effect)
+
+    def _now(self) -> int:
+        return int(self._clock())
+
+    # Made on first use, and without a lock that a fork could inherit: of two that are made at
+    # once one is dropped unused.
+
+    def _token_store(self) -> TokenStore:
+        if self._store is None:
+            from codegrant.web.django.store import DjangoTokenStore
+
+            self._store = DjangoTokenStore()
+        return self._store
+
+    def _key_ring(self) -> KeyRing:
+        if self._ring is None:
+            self._ring = find_keys()
+        return self._ring
+
+
+def _unlogged(response: HttpResponse) -> HttpResponse:
+    """Keep Django from logging a page's request, whose address has the code in it.
+
+    The login has logged what failed, with the reference that the page shows.
+    """
+    vars(response)["_has_been_logged"] = True
+    return response
+
+
+def find_keys() -> KeyRing:
+    """Return the keys of `CODEGRANT_SECRET`, else those of Django's own secret.
+
+    Raises:
+        ConfigurationError: a key has under 32 characters.
+        django.core.exceptions.ImproperlyConfigured: `SECRET_KEY` is empty.
+    """
+    secrets: list[str | bytes] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    found = find_configured_keys(secrets)
+    assert found is not None, "Django refuses to be without a SECRET_KEY"
+    return found
+
+
+def _by_colour(
+    client: C | Mapping[str, C],
+) -> tuple[dict[str, Client], dict[str, AsyncClient]]:
+    """Return the clients by their names, those of one kind and those of the other."""
+    given = list(client.values()) if isinstance(client, Mapping) else [client]
+    if any(isinstance(one, AsyncClient) for one in given):
+        return {}, clients_by_name(cast("Any", client), AsyncClient)
+    return clients_by_name(cast("Any", client), Client), {}

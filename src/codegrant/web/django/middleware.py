@@ -1,0 +1,69 @@
+"""`LoginMiddleware`: what a login has to do around the views of a site. Layer: web."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.cache import patch_vary_headers
+
+from codegrant.errors import LoginRequired, StoreError
+from codegrant.web.django.http import visits_of
+from codegrant.web.django.login import Login
+
+__all__ = ["LoginMiddleware"]
+
+Answer: TypeAlias = HttpResponseBase | Awaitable[HttpResponseBase]
+
+
+class LoginMiddleware:
+    """Tells caches what an answer was made for, and answers views without a login or the store.
+
+    In `MIDDLEWARE` it stands behind those of sessions and of authentication, if they are
+    there. It works in both kinds of site, over WSGI and ASGI.
+
+    Args:
+        get_response: what answers.
+    """
+
+    sync_capable: bool = True
+    async_capable: bool = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Answer]) -> None:
+        self._get_response = get_response
+        if iscoroutinefunction(get_response):  # pyright: ignore[reportDeprecated] - as Django
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> Answer:
+        """Answer one request."""
+        answer = self._get_response(request)
+        if isinstance(answer, HttpResponseBase):
+            return _finish(request, answer)
+        return _finish_later(request, answer)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer a view that failed for want of a login or of the store."""
+        if not isinstance(error, LoginRequired | StoreError):
+            return None
+        for login in reversed(visits_of(request)):
+            if isinstance(login, Login):
+                return login.explain(request, error)
+        return None
+
+
+async def _finish_later(
+    request: HttpRequest, answer: Awaitable[HttpResponseBase]
+) -> HttpResponseBase:
+    return _finish(request, await answer)
+
+
+def _finish(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
+    visits = visits_of(request).values()
+    if any(visit.is_looked_up for visit in visits):  # RFC 9110 §12.5.5
+        patch_vary_headers(answer, ["Cookie"])
+    if any(visit.is_guarded for visit in visits):  # RFC 6750 §2.3
+        answer.headers.setdefault("Cache-Control", "private, no-store")
+    return answer

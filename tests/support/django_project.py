@@ -1,0 +1,123 @@
+"""One Django project for all tests of a process: settings, and a database for each site.
+
+Imported, it configures Django. A request says by itself which site it is for, so that several
+sites, as workers of one application or of two, answer side by side.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import logging
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import django
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.management import call_command
+from django.db import connections
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.urls import URLPattern, URLResolver
+
+__all__ = ["SITE", "Urls", "asgi", "make_database", "read_database", "wsgi"]
+
+SITE = "test.site"
+
+_folder = Path(tempfile.mkdtemp(prefix="django-"))
+atexit.register(shutil.rmtree, _folder, ignore_errors=True)
+
+settings.configure(
+    SECRET_KEY="test-" * 10,
+    ALLOWED_HOSTS=["127.0.0.1", "localhost", "app.example"],
+    INSTALLED_APPS=[
+        "django.contrib.contenttypes",
+        "django.contrib.auth",
+        "django.contrib.sessions",
+        "django.contrib.messages",
+        "django.contrib.admin",
+        "codegrant.web.django",
+    ],
+    MIDDLEWARE=[
+        f"{__name__}.ChooseSite",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "codegrant.web.django.middleware.LoginMiddleware",
+    ],
+    DATABASES={
+        name: {"ENGINE": "django.db.backends.sqlite3", "NAME": str(_folder / f"{name}.db")}
+        for name in ("default", "template")
+    },
+    LOGGING_CONFIG=None,
+    ROOT_URLCONF=__name__,
+    USE_TZ=True,
+)
+django.setup()
+logging.getLogger("django.db").setLevel(logging.INFO)  # a migration has a great deal to say
+
+urlpatterns: list[URLPattern | URLResolver] = []  # each site has its own
+
+
+class Urls:
+    """What stands in for the module of `ROOT_URLCONF`."""
+
+    def __init__(self, urlpatterns: list[URLPattern | URLResolver]) -> None:
+        self.urlpatterns = urlpatterns
+
+
+class ChooseSite:
+    """Takes the addresses of a request's site."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(
+        self, get_response: Callable[[HttpRequest], HttpResponseBase | Awaitable[HttpResponseBase]]
+    ) -> None:
+        self._get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        found: dict[str, Any] = getattr(request, "scope", request.META)
+        request.urlconf = found[SITE]
+        return self._get_response(request)
+
+
+@functools.cache
+def wsgi() -> WSGIHandler:
+    """Return the WSGI application; a request's environment names its site."""
+    return WSGIHandler()
+
+
+@functools.cache
+def asgi() -> ASGIHandler:
+    """Return the ASGI application; a request's scope names its site."""
+    return ASGIHandler()
+
+
+@functools.cache
+def make_database(place: Path) -> str:
+    """Return the alias of the database of a site that lives in `place`."""
+    if not _template().exists():
+        call_command("migrate", database="template", verbosity=0)
+        connections["template"].close()
+    alias, file = str(place), _folder / f"{len(connections.settings)}.db"
+    shutil.copyfile(_template(), file)
+    connections.settings[alias] = {**connections.settings["template"], "NAME": str(file)}
+    return alias
+
+
+def read_database(alias: str) -> bytes:
+    """Return all that a database has on its disk."""
+    file = Path(connections.settings[alias]["NAME"])
+    return b"".join(one.read_bytes() for one in file.parent.glob(f"{file.name}*"))
+
+
+def _template() -> Path:
+    return Path(connections.settings["template"]["NAME"])
