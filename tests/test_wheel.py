@@ -127,11 +127,11 @@ import codegrant
 # What is of no use without an extra: the command, the demo, the plugin, the adapters,
 # uvicorn's parts.
 extra = (
-    "__main__", "cli", "demo", "testing.plugin", "web.fastapi", "web.flask", "web.http_protocol",
-    "web.httpx", "web.requests", "web.running", "web.starlette",
+    "__main__", "cli", "demo", "testing.plugin", "web.django", "web.fastapi", "web.flask",
+    "web.http_protocol", "web.httpx", "web.requests", "web.running", "web.starlette",
 )
 count = 0
-for module in walk_packages(codegrant.__path__, "codegrant."):
+for module in walk_packages(codegrant.__path__, "codegrant.", onerror=lambda _: None):
     if not module.name.removeprefix("codegrant.").startswith(extra):
         import_module(module.name)
         count += 1
@@ -142,6 +142,7 @@ print(count)
 @pytest.mark.parametrize(
     ("module", "needs", "extra"),
     [
+        ("codegrant.web.django", "Django", "django"),
         ("codegrant.web.fastapi", "FastAPI", "fastapi"),
         ("codegrant.web.flask", "Flask", "flask"),
         ("codegrant.web.flask_resource", "Flask", "flask"),

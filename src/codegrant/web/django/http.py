@@ -64,7 +64,7 @@ def from_django(request: HttpRequest, body: bytes = b"") -> Request:
         url=f"{request.scheme}://{request.get_host()}{quote(request.path)}",
         path=request.path_info,
         query=meta.get("QUERY_STRING", ""),
-        headers=_headers(list(request.headers.items())),
+        headers=_headers(_fields(request)),
         body=body,
         peer=meta.get("REMOTE_ADDR") or "",
     )
@@ -91,6 +91,17 @@ def to_django(response: Response) -> HttpResponse:
         else:
             answer[name] = f"{answer[name]}, {value}" if name in answer else value
     return answer
+
+
+def _fields(request: HttpRequest) -> list[tuple[str, str]]:
+    """Return the header fields as they came.
+
+    Over ASGI from the scope: Django puts a comma between the cookies of HTTP/2.
+    """
+    scope: dict[str, Any] | None = getattr(request, "scope", None)
+    if scope is None:
+        return list(request.headers.items())
+    return [(n.decode("latin-1"), v.decode("latin-1")) for n, v in scope["headers"]]
 
 
 def _headers(pairs: list[tuple[str, str]]) -> Headers:

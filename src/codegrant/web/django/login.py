@@ -337,7 +337,7 @@ def find_keys() -> KeyRing:
     """
     secrets: list[str | bytes] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     found = find_configured_keys(secrets)
-    assert found is not None, "Django refuses to be without a SECRET_KEY"
+    assert found is not None  # noqa: S101 - there is a secret, or Django has refused
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import DisallowedHost
 from django.test import AsyncRequestFactory, RequestFactory, override_settings
 
-from codegrant.http import Headers, Response
+from codegrant.http import Headers, Response, find_cookies
 from codegrant.web.django.http import from_django, read_form, to_django
 
 FORM = "application/x-www-form-urlencoded"
@@ -23,14 +23,24 @@ FORWARDED = {"x-forwarded-proto": "https", "x-forwarded-host": "app.example"}
 
 @pytest.mark.parametrize("factory", [RequestFactory(), AsyncRequestFactory()], ids=["wsgi", "asgi"])
 def test_a_request_keeps_its_parts(factory: Any) -> None:
-    headers = {"cookie": "a=1; b=2", "x-odd": "y"}
     with ALLOWED:
-        found = from_django(factory.get("/a%20b/%25?x=%ff&y=1", headers=headers))
+        found = from_django(factory.get("/a%20b/%25?x=%ff&y=1", headers={"x-odd": "y"}))
     assert (found.method, found.path, found.query) == ("GET", "/a b/%", "x=%ff&y=1")
     assert found.url == "http://testserver/a%20b/%25"
-    assert found.headers.get("cookie") == "a=1; b=2"
     assert found.headers.get("x-odd") == "y"
     assert found.peer == "127.0.0.1"
+
+
+def test_the_cookies_of_a_request_are_found() -> None:
+    with ALLOWED:
+        found = from_django(RequestFactory().get("/", headers={"cookie": "a=1; b=2"}))
+        assert find_cookies(found.headers, "b") == ("2",)
+        several = AsyncRequestFactory().get("/")
+        several.scope = {
+            **several.scope,
+            "headers": [(b"cookie", b"a=1"), (b"cookie", b"b=2")],
+        }  # HTTP/2
+        assert find_cookies(from_django(several).headers, "b") == ("2",)
 
 
 @pytest.mark.parametrize("factory", [RequestFactory(), AsyncRequestFactory()], ids=["wsgi", "asgi"])
