@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from django.conf import settings
 from django.db import models
 
-__all__ = ["Account", "Callback", "Session"]
+__all__ = ["Account", "Callback", "Lease", "Session"]
 
 
 class Account(models.Model):
@@ -71,3 +71,19 @@ class Callback(models.Model):
 
     def __str__(self) -> str:
         return self.digest[:8]
+
+
+class Lease(models.Model):
+    """Who refreshes the tokens of a session, for a few seconds; see `TakeLease`."""
+
+    key: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True)
+    owner: models.CharField[str, str] = models.CharField(max_length=32)
+    expires_at: models.BigIntegerField[int, int] = models.BigIntegerField(db_index=True)
+
+    objects: ClassVar[models.Manager[Lease]] = models.Manager()
+
+    class Meta:  # noqa: D106 - Django's word
+        db_table: str = "codegrant_lease"
+
+    def __str__(self) -> str:
+        return self.key[:8]

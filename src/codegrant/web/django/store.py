@@ -21,6 +21,7 @@ from django.db import (
     router,
     transaction,
 )
+from django.db.models import Q
 
 from codegrant.client.effects import (
     CallbackClaim,
@@ -31,8 +32,10 @@ from codegrant.client.effects import (
     FinishCallback,
     Finished,
     InProgress,
+    ReleaseLease,
     SaveSession,
     StoredSession,
+    TakeLease,
 )
 from codegrant.errors import StoreError
 from codegrant.flow import Effect
@@ -81,10 +84,10 @@ def clear_expired(now: int, using: str, most: int | None = None) -> int:
         using: the database's alias.
         most: of each table; all of them, if there is no limit.
     """
-    from codegrant.web.django.models import Callback, Session
+    from codegrant.web.django.models import Callback, Lease, Session
 
     gone = 0
-    for model in (Session, Callback):
+    for model in (Session, Callback, Lease):
         rows = model.objects.using(using).filter(expires_at__lte=now - _REST)
         if most is not None:
             keys = list(rows.order_by("expires_at").values_list("pk", flat=True)[:most])
@@ -141,12 +144,16 @@ def _perform(effect: object, using: str) -> object:
         case FinishCallback():
             _finish(effect, using)
             return None
-        case SaveSession(session, now):
-            return _replace(session, now, using)
+        case SaveSession():
+            return _replace(effect, using)
         case FindSession(digest, now):
             return _find(digest, now, using)
         case DeleteSession(digest):
             return _delete(digest, using)
+        case TakeLease():
+            return _take(effect, using)
+        case ReleaseLease():
+            return _release(effect, using)
         case _:
             raise StoreError(f"{type(effect).__name__} is no effect of a token store")
 
@@ -196,10 +203,13 @@ def _finish(effect: FinishCallback, using: str) -> None:
             row.save(using=using)
 
 
-def _replace(session: StoredSession, now: int, using: str) -> bool:
+def _replace(effect: SaveSession, using: str) -> bool:
     from codegrant.web.django.models import Session
 
-    rows = Session.objects.using(using).filter(pk=session.digest.hex(), expires_at__gt=now)
+    session = effect.session
+    rows = Session.objects.using(using).filter(pk=session.digest.hex(), expires_at__gt=effect.now)
+    if effect.replacing is not None:
+        rows = rows.filter(sealed=effect.replacing)
     return rows.update(sealed=session.sealed, expires_at=session.expires_at) == 1
 
 
@@ -216,6 +226,30 @@ def _delete(digest: bytes, using: str) -> bool:
     from codegrant.web.django.models import Session
 
     return Session.objects.using(using).filter(pk=digest.hex()).delete()[0] == 1
+
+
+def _take(effect: TakeLease, using: str) -> bool:
+    from codegrant.web.django.models import Lease
+
+    leases, key, owner = Lease.objects.using(using), effect.key.hex(), effect.owner.hex()
+    until, latest = effect.now + effect.duration, effect.now + 2 * effect.duration
+    # The last condition: a clock was set back after that lease was taken.
+    free = Q(owner=owner) | Q(expires_at__lte=effect.now) | Q(expires_at__gt=latest)
+    if leases.filter(free, pk=key).update(owner=owner, expires_at=until):
+        return True
+    try:
+        with transaction.atomic(using):
+            leases.create(key=key, owner=owner, expires_at=until)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _release(effect: ReleaseLease, using: str) -> bool:
+    from codegrant.web.django.models import Lease
+
+    leases = Lease.objects.using(using).filter(pk=effect.key.hex(), owner=effect.owner.hex())
+    return leases.delete()[0] == 1
 
 
 def _store_error(using: str, error: Exception) -> StoreError:

@@ -27,21 +27,26 @@ from codegrant.client.effects import (
     Finished,
     InProgress,
     SaveSession,
+    TakeLease,
 )
 from codegrant.errors import StoreError
-from codegrant.flow import RandomBytes
+from codegrant.flow import Effect, RandomBytes
 from codegrant.secret import digest_of
 from codegrant.web.django.store import DjangoTokenStore, clear_expired, leaving_no_connection
 from tests.support import django_project
 from tests.unit.stores.examples import NOW
 from tests.unit.stores.operations.test_logins import (
+    LEASES,
+    ME,
     SESSION,
     claim,
     finish,
+    take,
     test_a_claim_is_given_once_until_it_expires,
     test_a_failed_login_leaves_no_session,
     test_a_finished_callback_answers_for_a_while,
     test_a_session_is_replaced_while_it_is_there,
+    test_a_session_that_another_process_has_replaced_is_left_alone,
     test_an_ended_session_does_not_come_back,
     test_it_answers_as_the_store_in_memory_does,
     test_what_nobody_claimed_is_not_finished,
@@ -52,6 +57,7 @@ __all__ = [
     "test_a_failed_login_leaves_no_session",
     "test_a_finished_callback_answers_for_a_while",
     "test_a_session_is_replaced_while_it_is_there",
+    "test_a_session_that_another_process_has_replaced_is_left_alone",
     "test_an_ended_session_does_not_come_back",
     "test_it_answers_as_the_store_in_memory_does",
     "test_what_nobody_claimed_is_not_finished",
@@ -120,6 +126,28 @@ def test_one_of_many_ends_a_session(store: DjangoTokenStore) -> None:
     store.perform(finish())
     answers = at_once(8, lambda: store.perform(DeleteSession(SESSION.digest)))
     assert sorted(answers) == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize("steps", LEASES)
+def test_a_lease_has_one_owner_until_it_is_released_or_runs_out(
+    store: DjangoTokenStore, steps: list[tuple[Effect[bool], bool]]
+) -> None:
+    assert store.perform(take(ME))
+    for effect, succeeds in steps:
+        assert store.perform(effect) is succeeds, effect
+
+
+def test_one_of_many_gets_a_lease(store: DjangoTokenStore) -> None:
+    key = digest_of("a lease")
+    for now in (NOW, NOW + 10):  # the second time it has run out
+        owners = iter(range(8))
+        answers = at_once(
+            8,
+            lambda now=now, owners=owners: store.perform(  # type: ignore[misc]
+                TakeLease(key=key, owner=bytes([next(owners)] * 16), now=now, duration=10)
+            ),
+        )
+        assert sorted(answers) == [False] * 7 + [True]
 
 
 def test_session_and_answer_are_kept_both_or_neither(store: DjangoTokenStore) -> None:
@@ -198,12 +226,14 @@ def test_what_has_expired_goes_with_later_logins(store: DjangoTokenStore, using:
 
 
 def test_all_that_has_expired_can_be_cleared_at_once(store: DjangoTokenStore, using: str) -> None:
-    from codegrant.web.django.models import Session
+    from codegrant.web.django.models import Lease, Session
 
+    Lease.objects.using(using).create(key="k", owner="o", expires_at=NOW)
     sessions = Session.objects.using(using)
     for number in range(5):
         sessions.create(digest=digest_of(str(number)).hex(), sealed="", expires_at=NOW + number)
-    assert clear_expired(NOW + 3600 + 2, using, most=2) == 2
+    assert clear_expired(NOW + 3600 + 2, using, most=2) == 3
+    assert Lease.objects.using(using).count() == 0
     assert clear_expired(NOW + 3600 + 2, using) == 1
     assert sessions.count() == 2
 

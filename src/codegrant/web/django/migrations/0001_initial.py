@@ -1,4 +1,4 @@
-"""Accounts, sessions, and who may exchange which callback. Layer: web."""
+"""Accounts, sessions, callbacks and leases. Layer: web."""
 
 from __future__ import annotations
 
@@ -65,5 +65,14 @@ class Migration(migrations.Migration):
                 ("answer_until", models.BigIntegerField(default=0)),
             ],
             options={"db_table": "codegrant_callback"},
+        ),
+        migrations.CreateModel(
+            name="Lease",
+            fields=[
+                ("key", models.CharField(max_length=64, primary_key=True, serialize=False)),
+                ("owner", models.CharField(max_length=32)),
+                ("expires_at", models.BigIntegerField(db_index=True)),
+            ],
+            options={"db_table": "codegrant_lease"},
         ),
     ]
