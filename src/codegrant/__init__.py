@@ -30,6 +30,8 @@ if TYPE_CHECKING:
         UsageError,
     )
     from codegrant.messages.metadata import ServerMetadata
+    from codegrant.providers import Provider, provider
+    from codegrant.rules.identity import Identity
     from codegrant.sealing import KeyRing
     from codegrant.secret import Secret
 
@@ -41,6 +43,7 @@ __all__ = [
     "Client",
     "CodegrantError",
     "ConfigurationError",
+    "Identity",
     "KeyRing",
     "LoginRequired",
     "MessageError",
@@ -48,6 +51,7 @@ __all__ = [
     "OAuthError",
     "PeerError",
     "PendingLogin",
+    "Provider",
     "Refused",
     "ResponseRejected",
     "SealBroken",
@@ -60,16 +64,20 @@ __all__ = [
     "TransportError",
     "UsageError",
     "__version__",
+    "provider",
 ]
 
 _HOMES = {
     "AsyncClient": "codegrant.client",
     "Client": "codegrant.client",
+    "Identity": "codegrant.rules.identity",
     "KeyRing": "codegrant.sealing",
     "PendingLogin": "codegrant.client",
+    "Provider": "codegrant.providers",
     "Secret": "codegrant.secret",
     "ServerMetadata": "codegrant.messages.metadata",
     "Tokens": "codegrant.client",
+    "provider": "codegrant.providers",
 }
 
 

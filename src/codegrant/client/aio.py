@@ -19,8 +19,10 @@ from codegrant.client.tokens import Tokens
 from codegrant.client.userinfo import UserInfo
 from codegrant.flow import Effect, run_async
 from codegrant.messages.metadata import ServerMetadata
+from codegrant.providers import Provider
 from codegrant.remote.aio import AsyncDriver
 from codegrant.remote.transport import HttpSettings
+from codegrant.rules.identity import Identity
 from codegrant.secret import Secret
 
 if TYPE_CHECKING:  # imported when they are used
@@ -45,7 +47,7 @@ class AsyncClient:
 
     def __init__(
         self,
-        server: str | ServerMetadata,
+        server: str | ServerMetadata | Provider,
         *,
         client_id: str,
         client_secret: str | Secret | None = None,
@@ -63,6 +65,7 @@ class AsyncClient:
         untrusted_issuer: bool = False,
         dangerously_allow_missing_pkce_support: bool = False,
         dangerously_use_token_endpoint_as_audience: bool = False,
+        offline: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._flows = ClientFlows(
@@ -82,6 +85,7 @@ class AsyncClient:
                 untrusted_issuer=untrusted_issuer,
                 require_s256=not dangerously_allow_missing_pkce_support,
                 token_endpoint_audience=dangerously_use_token_endpoint_as_audience,
+                offline=offline,
             )
         )
         self._driver = AsyncDriver(HttpSettings(timeout=timeout, ca_file=ca_file, logger=LOGGER))
@@ -129,6 +133,10 @@ class AsyncClient:
     async def userinfo(self, tokens: Tokens) -> UserInfo:
         """As `Client.userinfo`."""
         return await run_async(self._flows.userinfo(tokens, self._now()), self._driver.perform)
+
+    async def identity(self, tokens: Tokens) -> Identity:
+        """As `Client.identity`."""
+        return await run_async(self._flows.identity(tokens, self._now()), self._driver.perform)
 
     async def refresh(self, tokens: Tokens) -> Tokens:
         """As `Client.refresh`; once begun, it comes to its end although its task is cancelled.

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal, cast
 
 from codegrant.client.pending import LOGIN_LIFETIME
 from codegrant.client.tokens import Tokens
 from codegrant.errors import ConfigurationError, UsageError
 from codegrant.jose import ALGORITHMS, PrivateKey
 from codegrant.messages.metadata import ServerMetadata
+from codegrant.providers import Provider, Quirk, SignedSecret, provider
 from codegrant.remote.client_assertion import ClientKey, read_client_key
 from codegrant.remote.posts import METHODS, ClientAuthentication, choose_method
 from codegrant.rules.scope import is_scope_token
@@ -37,6 +39,8 @@ class ClientConfig:
             server that refuses one for its issuer. Another server that this client uses
             could pass such a one on.
         guarded: whether the server must live at public addresses.
+        provider: what the catalogue knows of the server, if it knows it.
+        offline: whether a refresh token is asked for in the provider's own way.
     """
 
     server: str | ServerMetadata
@@ -53,6 +57,8 @@ class ClientConfig:
     require_s256: bool = True
     token_endpoint_audience: bool = False
     guarded: bool = False
+    provider: Provider | None = None
+    offline: bool = False
 
     def __post_init__(self) -> None:
         """Check each value by itself.
@@ -74,7 +80,8 @@ class ClientConfig:
             )
         if method == "private_key_jwt" and self.client_key is None:
             raise ConfigurationError(f"private_key: {method} needs one")
-        if method in {"client_secret_basic", "client_secret_post"} and self.client_secret is None:
+        has_secret = self.client_secret is not None or self.signed_secret is not None
+        if method in {"client_secret_basic", "client_secret_post"} and not has_secret:
             raise ConfigurationError(f"client_secret: {method} needs one")
         if method == "none" and self.client_secret is not None:
             raise ConfigurationError(
@@ -101,6 +108,57 @@ class ClientConfig:
         """The issuer; empty for a server described without one."""
         return self.server if isinstance(self.server, str) else self.server.issuer or ""
 
+    @property
+    def missing_s256(self) -> Literal["refuse", "report", "ignore"]:
+        """What becomes of metadata without S256. Of a known provider the catalogue tells."""
+        if self.provider is not None:
+            return "ignore"
+        return "refuse" if self.require_s256 else "report"
+
+    @property
+    def signed_secret(self) -> SignedSecret | None:
+        """What the client secret is made from, where it is a JWT of the client's own."""
+        return None if self.provider is None else self.provider.signed_secret
+
+    def sends_pkce(self, metadata: ServerMetadata) -> bool:
+        """Return whether a login has a code challenge: always, but at a few known providers."""
+        if self.provider is None or self.provider.pkce == "always":
+            return True
+        listed = "S256" in metadata.code_challenge_methods_supported
+        return self.provider.pkce == "if_listed" and listed
+
+    @property
+    def issuer_alias(self) -> str:
+        """The second spelling of the issuer in an ID token; empty but at a known provider."""
+        return "" if self.provider is None else self.provider.issuer_alias
+
+    @property
+    def issuer_template(self) -> str:
+        """What the metadata says in the place of the issuer; empty but at a known provider."""
+        tenants = None if self.provider is None else self.provider.tenants
+        return "" if tenants is None else tenants.template
+
+    @property
+    def response_mode(self) -> str | None:
+        """How the callback comes; None for the query."""
+        return None if self.provider is None else self.provider.response_mode or None
+
+    def has(self, quirk: Quirk) -> bool:
+        """Return whether the server is known to depart from the standards in this way."""
+        return self.provider is not None and self.provider.has(quirk)
+
+    def is_openid(self, scope: Collection[str]) -> bool:
+        """Return whether a login with this scope ends with an ID token."""
+        return "openid" in scope or self.has(Quirk.ID_TOKEN_UNASKED)
+
+    @property
+    def api_headers(self) -> tuple[tuple[str, str], ...]:
+        """What the server's APIs want to see besides the token."""
+        if self.provider is None:
+            return ()
+        headers = self.provider.api_headers
+        return tuple((name, text.replace("{client_id}", self.client_id)) for name, text in headers)
+
     def authentication_at(
         self, metadata: ServerMetadata, methods: Sequence[str] = ()
     ) -> ClientAuthentication:
@@ -126,6 +184,7 @@ class ClientConfig:
             algs=metadata.token_endpoint_auth_signing_alg_values_supported,
             supported=supported,
             guarded=self.guarded,
+            signed_secret=self.signed_secret,
         )
 
     def owns(self, tokens: Tokens) -> bool:
@@ -141,7 +200,7 @@ class ClientConfig:
 
 
 def make_config(
-    server: str | ServerMetadata,
+    server: str | ServerMetadata | Provider,
     *,
     client_id: str,
     client_secret: str | Secret | None,
@@ -157,6 +216,7 @@ def make_config(
     untrusted_issuer: bool,
     require_s256: bool,
     token_endpoint_audience: bool,
+    offline: bool,
 ) -> ClientConfig:
     """Return the configuration of a façade's arguments.
 
@@ -165,12 +225,16 @@ def make_config(
         UsageError: a scope token is malformed.
     """
     _check_server(server)
+    known = _find_provider(server)
     if client_secret == "":
         raise ConfigurationError("client_secret: it is empty; leave it out for a public client")
     if private_key_id and not private_key:
         raise ConfigurationError("private_key_id: there is no private_key that it could name")
+    has_secret = client_secret is not None or (known is not None and known.signed_secret)
+    if known is not None and token_endpoint_auth_method is None and has_secret:
+        token_endpoint_auth_method = known.auth_method
     return ClientConfig(
-        server=server,
+        server=known.server if known is not None else cast("str | ServerMetadata", server),
         client_id=client_id,
         client_secret=Secret(client_secret) if isinstance(client_secret, str) else client_secret,
         client_key=None if private_key is None else read_client_key(private_key, private_key_id),
@@ -183,7 +247,9 @@ def make_config(
         login_lifetime=login_lifetime,
         require_s256=require_s256,
         token_endpoint_audience=token_endpoint_audience,
-        guarded=untrusted_issuer,
+        guarded=untrusted_issuer or (known is not None and known.has(Quirk.HOST_CHOSEN)),
+        provider=known,
+        offline=offline,
     )
 
 
@@ -220,10 +286,22 @@ def parse_origins(origins: Sequence[str]) -> frozenset[str]:
 
 def _check_server(server: object) -> None:
     """Check what may well come from the environment, where it may be missing."""
-    if not isinstance(server, str | ServerMetadata):
+    if not isinstance(server, str | ServerMetadata | Provider):
         raise ConfigurationError(
-            f"server: an issuer or a ServerMetadata is needed, not {type(server).__name__}"
+            "server: an issuer, a provider or a ServerMetadata is needed, not "
+            f"{type(server).__name__}"
         )
+
+
+def _find_provider(server: str | ServerMetadata | Provider) -> Provider | None:
+    """Return the known provider that an argument names; None for an issuer or metadata.
+
+    Raises:
+        ConfigurationError: a text that is no address is no provider's id either.
+    """
+    if isinstance(server, Provider):
+        return server
+    return provider(server) if isinstance(server, str) and "://" not in server else None
 
 
 def _check_text(name: str, value: str) -> None:

@@ -11,9 +11,11 @@ from codegrant.flow import Flow
 from codegrant.jose import ALGORITHMS, find_algorithm, parse_jwt
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.messages.token import CodeTokenRequest, TokenResponse
+from codegrant.providers import Quirk
 from codegrant.remote.key_sets import RemoteKeySet
 from codegrant.rules.callback import CheckedCallback
 from codegrant.rules.id_token import IdToken, accept_id_token, read_id_token
+from codegrant.rules.known_issuer import expected_issuer
 from codegrant.rules.metadata import VerifiedServer
 
 __all__ = ["allowed_algs", "exchange_code"]
@@ -48,7 +50,7 @@ def exchange_code(
     OAuth 2.1 §4.1.3; OpenID Connect Core §3.1.3.
     """
     metadata = server.metadata
-    verifier = login.code_verifier
+    verifier = login.code_verifier if config.sends_pkce(metadata) else None
     request = CodeTokenRequest(
         code=answer.code,
         redirect_uri=login.provider.redirect_uri,
@@ -65,10 +67,10 @@ def exchange_code(
         scope=login.scope,
         now=now,
         endpoint=login.provider.token_endpoint,
-        secrets=(answer.code, verifier),
+        secrets=(answer.code, login.code_verifier),
     )
     identity: IdToken | None = None
-    if "openid" in login.scope:
+    if config.is_openid(login.scope):
         identity = yield from _identify(
             config, metadata, keys, body=body, answer=answer, login=login, now=now
         )
@@ -106,11 +108,13 @@ def _identify(
     if keys is None:
         raise MetadataRejected("the server has no jwks_uri", code="no_keys", stage="id_token")
     try:
+        jwt = parse_jwt(body.id_token.reveal())
         claimed = read_id_token(
-            parse_jwt(body.id_token.reveal()),
-            issuer=login.provider.issuer,
+            jwt,
+            issuer=expected_issuer(config.provider, login.provider.issuer, jwt.claimed),
+            issuer_alias=config.issuer_alias,
             client_id=config.client_id,
-            nonce=login.nonce,
+            nonce=None if config.has(Quirk.NO_NONCE) else login.nonce,
             now=now,
             leeway=config.leeway,
             access_token=body.access_token.reveal(),

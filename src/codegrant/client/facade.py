@@ -22,8 +22,10 @@ from codegrant.client.tokens import Tokens
 from codegrant.client.userinfo import UserInfo
 from codegrant.flow import Effect, run
 from codegrant.messages.metadata import ServerMetadata
+from codegrant.providers import Provider
 from codegrant.remote.sync import SyncDriver
 from codegrant.remote.transport import HttpSettings
+from codegrant.rules.identity import Identity
 from codegrant.secret import Secret
 
 if TYPE_CHECKING:  # imported when they are used
@@ -45,9 +47,9 @@ class Client:
     is fetched when the first login needs it, and kept.
 
     Args:
-        server: the issuer, e.g. `https://accounts.example`, for discovery; or a
-            `ServerMetadata` for a server without discovery. Without its `jwks_uri` that is
-            plain OAuth 2: nobody is identified.
+        server: the issuer, e.g. `https://accounts.example`, for discovery; or a provider
+            that Codegrant knows, `"google"` say; or a `ServerMetadata` for a server without
+            discovery. Without its `jwks_uri` that is plain OAuth 2: nobody is identified.
         client_id: as registered.
         client_secret: as registered; none for a public client, or for one with a key.
         private_key: PEM or a JWK as text, the path of a file with either, or a `PrivateKey`.
@@ -65,6 +67,7 @@ class Client:
         untrusted_issuer: somebody else chose the server: it must live at public addresses.
         dangerously_allow_missing_pkce_support: see `ClientConfig.require_s256`.
         dangerously_use_token_endpoint_as_audience: see `ClientConfig`.
+        offline: ask a known provider for a refresh token, in the way it wants to be asked.
         clock: returns epoch seconds; for tests.
 
     Raises:
@@ -78,7 +81,7 @@ class Client:
 
     def __init__(
         self,
-        server: str | ServerMetadata,
+        server: str | ServerMetadata | Provider,
         *,
         client_id: str,
         client_secret: str | Secret | None = None,
@@ -96,6 +99,7 @@ class Client:
         untrusted_issuer: bool = False,
         dangerously_allow_missing_pkce_support: bool = False,
         dangerously_use_token_endpoint_as_audience: bool = False,
+        offline: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._flows = ClientFlows(
@@ -115,6 +119,7 @@ class Client:
                 untrusted_issuer=untrusted_issuer,
                 require_s256=not dangerously_allow_missing_pkce_support,
                 token_endpoint_audience=dangerously_use_token_endpoint_as_audience,
+                offline=offline,
             )
         )
         self._driver = SyncDriver(HttpSettings(timeout=timeout, ca_file=ca_file, logger=LOGGER))
@@ -212,6 +217,18 @@ class Client:
         OpenID Connect Core §5.3.
         """
         return run(self._flows.userinfo(tokens, self._now()), self._driver.perform)
+
+    def identity(self, tokens: Tokens) -> Identity:
+        """Return who the person is whose tokens they are, in one form for every provider.
+
+        Args:
+            tokens: of a login at this client.
+
+        Raises:
+            UsageError: the tokens identify nobody, or are not of a login at this client.
+            Refused, ResponseRejected, MetadataRejected, TransportError: as for `userinfo`.
+        """
+        return run(self._flows.identity(tokens, self._now()), self._driver.perform)
 
     def refresh(self, tokens: Tokens) -> Tokens:
         """Return new tokens for `tokens`, whose refresh token is spent from then on.

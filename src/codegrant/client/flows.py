@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.exchange import exchange_code
+from codegrant.client.identity import fetch_identity, is_identifying
 from codegrant.client.lineage import Lineage
 from codegrant.client.login import LoginRequest, SealedState, identity_at, scope_at, start_login
 from codegrant.client.pending import PendingLogin, ProviderIdentity
@@ -32,6 +33,7 @@ from codegrant.remote.discovery import Discovery
 from codegrant.remote.effects import FieldName, Report, SingleFlight
 from codegrant.remote.key_sets import RemoteKeySet
 from codegrant.rules.callback import check_callback
+from codegrant.rules.identity import Identity
 from codegrant.rules.metadata import VerifiedServer, trust_server_metadata
 from codegrant.secret import digest_of, same_secret
 
@@ -69,8 +71,9 @@ class ClientFlows:
         if isinstance(config.server, str):
             self._discovery: Discovery | None = Discovery(
                 config.server,
-                missing_s256="refuse" if config.require_s256 else "report",
+                missing_s256=config.missing_s256,
                 guarded=config.guarded,
+                template=config.issuer_template,
             )
             self._described: VerifiedServer | None = None
         else:
@@ -254,6 +257,18 @@ class ClientFlows:
         self.check_own(tokens)
         server = yield from self.find_server(now)
         return (yield from fetch_userinfo(self.config, server, tokens))
+
+    def identity(self, tokens: Tokens, now: int) -> Flow[Identity]:
+        """Return who logged in; see `Client.identity`."""
+        self.check_own(tokens)
+        server = yield from self.find_server(now)
+        return (yield from fetch_identity(self.config, server, tokens))
+
+    def find_identity(self, tokens: Tokens, now: int) -> Flow[Identity | None]:
+        """Return who logged in; None when the login was one that identifies nobody."""
+        if not is_identifying(self.config, tokens):
+            return None
+        return (yield from self.identity(tokens, now))
 
     def check_own(self, tokens: Tokens) -> None:
         """Check that `tokens` were issued to this client by this server.

@@ -9,6 +9,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from codegrant.client.configuration import ClientConfig, parse_scope_argument
+from codegrant.client.known_provider import authorization_url, default_scope, scope_parameter
 from codegrant.client.pending import (
     PendingLogin,
     ProviderIdentity,
@@ -22,10 +23,9 @@ from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.jose import base64url
 from codegrant.messages.authorization import AuthorizationRequest
 from codegrant.messages.metadata import ServerMetadata
+from codegrant.providers import Quirk
 from codegrant.rules.metadata import VerifiedServer
 from codegrant.rules.pkce import challenge_of
-from codegrant.rules.redirect_uri import add_to_query
-from codegrant.rules.scope import format_scope
 from codegrant.sealing import KeyRing
 from codegrant.secret import Secret
 
@@ -144,7 +144,7 @@ def start_login(
     provider = identity_at(config, server, request.redirect_uri)
     endpoint = _endpoint(server.metadata, "authorization_endpoint")
     scope = scope_at(config, server.metadata, request.scope)
-    openid = "openid" in scope
+    openid = config.is_openid(scope)
     _check_openid(server.metadata, openid=openid)
     seed = yield from ask(RandomBytes(32))
     if sealed_state is None:
@@ -157,15 +157,19 @@ def start_login(
             return_to=request.return_to,
             browser=browser_digest(sealed_state.user_agent),
         ).seal(sealed_state.key_ring)
+    challenge: str | None = None
+    if config.sends_pkce(server.metadata):
+        challenge = challenge_of(code_verifier_of(seed).reveal())
     message = AuthorizationRequest(
         client_id=config.client_id,
         response_type="code",
         redirect_uri=provider.redirect_uri,
-        scope=format_scope(scope) if scope else None,
+        scope=scope_parameter(config, scope),
         state=state,
-        nonce=nonce_of(seed) if openid else None,
-        code_challenge=challenge_of(code_verifier_of(seed).reveal()),
-        code_challenge_method="S256",
+        response_mode=config.response_mode,
+        nonce=nonce_of(seed) if openid and not config.has(Quirk.NO_NONCE) else None,
+        code_challenge=challenge,
+        code_challenge_method=challenge and "S256",
         prompt=request.prompt,
         max_age=None if request.max_age is None else str(request.max_age),
         login_hint=request.login_hint,
@@ -174,9 +178,8 @@ def start_login(
         claims=_claims_parameter(request.claims),
         resource=request.resource,
     )
-    pairs = [*message.build(), *request.extra.items()]
     return PendingLogin(
-        url=add_to_query(endpoint, pairs),
+        url=authorization_url(config, endpoint, message, request.extra.items()),
         state=state,
         seed=Secret(base64url.encode(seed)),
         provider=provider,
@@ -225,13 +228,16 @@ def scope_at(
 ) -> tuple[str, ...]:
     """Return the scope of a login: of the call, else of the configuration, else the default.
 
-    At an OpenID provider the default is `openid profile email`, as far as its metadata
-    lists them, and `offline_access` if listed; elsewhere there is none.
+    At a known provider the catalogue has the default. At any other OpenID provider it is
+    `openid profile email`, as far as its metadata lists them, and `offline_access` if listed;
+    elsewhere there is none.
     """
     if requested is not None:
         return parse_scope_argument(requested)
     if config.scope is not None:
         return config.scope
+    if config.provider is not None:
+        return default_scope(config, config.provider)
     listed = metadata.scopes_supported
     if not metadata.jwks_uri or (listed and "openid" not in listed):
         return ()

@@ -15,6 +15,7 @@ from codegrant.messages.metadata import ServerMetadata
 from codegrant.messages.token import RefreshTokenRequest, TokenResponse
 from codegrant.remote.key_sets import RemoteKeySet
 from codegrant.rules.id_token import IdToken, accept_id_token, read_id_token
+from codegrant.rules.known_issuer import expected_issuer
 from codegrant.rules.metadata import VerifiedServer
 from codegrant.rules.refreshed_id_token import continue_identity
 from codegrant.secret import Secret
@@ -147,9 +148,11 @@ def _identify(
     """Return who is logged in, as the ID token of the refresh says it."""
     assert body.id_token is not None  # noqa: S101 - the caller has looked
     try:
+        jwt = parse_jwt(body.id_token.reveal())
         claimed = read_id_token(
-            parse_jwt(body.id_token.reveal()),
-            issuer=config.issuer,
+            jwt,
+            issuer=expected_issuer(config.provider, config.issuer, jwt.claimed),
+            issuer_alias=config.issuer_alias,
             client_id=config.client_id,
             nonce=None,
             now=now,

@@ -69,6 +69,7 @@ def request_tokens(
             supported=client.supported,
             secrets=client.secrets(*secrets),
             token_types=token_types,
+            provider=config.provider,
         )
     except Refused as error:
         error.hint = hints.get(error.error, error.hint)

@@ -9,12 +9,14 @@ from codegrant.client.configuration import ClientConfig
 from codegrant.client.tokens import Tokens
 from codegrant.errors import UsageError
 from codegrant.flow import Flow
-from codegrant.http import Headers, Request
+from codegrant.http import Headers, Request, Response
+from codegrant.providers import UserShape
 from codegrant.remote.fetch import send
+from codegrant.remote.posts import authenticated_post
 from codegrant.rules.metadata import VerifiedServer
 from codegrant.rules.userinfo import judge_userinfo_response
 
-__all__ = ["UserInfo", "fetch_userinfo"]
+__all__ = ["UserInfo", "ask_userinfo", "fetch_userinfo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,18 +77,47 @@ def fetch_userinfo(config: ClientConfig, server: VerifiedServer, tokens: Tokens)
     url = server.metadata.userinfo_endpoint
     if not url:
         raise UsageError("userinfo: the server has no userinfo_endpoint", code="no_userinfo")
+    response = yield from ask_userinfo(config, server, tokens, url)
+    body = judge_userinfo_response(
+        response,
+        expected_subject=subject,
+        endpoint=url,
+        secrets=[tokens.access_token],
+        provider=config.provider,
+    )
+    return UserInfo(sub=body.sub, claims=body.claims)
+
+
+def ask_userinfo(
+    config: ClientConfig, server: VerifiedServer, tokens: Tokens, url: str
+) -> Flow[Response]:
+    """Return the answer of a userinfo endpoint, whatever its status.
+
+    Args:
+        config: of the client.
+        server: of which `url` is an endpoint.
+        tokens: of the person.
+        url: of the endpoint, or of a known provider's endpoint that adds to it.
+
+    Raises:
+        TransportError: the answer did not come.
+
+    RFC 6750 §2.1; the catalogue for providers with ways of their own.
+    """
+    shape = UserShape() if config.provider is None else config.provider.user
+    if shape.token_in_form:
+        form = [("token", tokens.access_token.reveal())]
+        client = config.authentication_at(server.metadata)
+        return (yield from authenticated_post(url, form, client=client, stage="userinfo", now=0))
     request = Request(
-        method="GET",
+        method=shape.method,
         url=url,
         headers=Headers(
             [
                 ("accept", "application/json"),
                 ("authorization", f"Bearer {tokens.access_token.reveal()}"),
+                *config.api_headers,
             ]
         ),
     )
-    response = yield from send(request, stage="userinfo", guarded=config.guarded)
-    body = judge_userinfo_response(
-        response, expected_subject=subject, endpoint=url, secrets=[tokens.access_token]
-    )
-    return UserInfo(sub=body.sub, claims=body.claims)
+    return (yield from send(request, stage="userinfo", guarded=config.guarded))

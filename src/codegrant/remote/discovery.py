@@ -7,6 +7,7 @@ fresh; while the server is out of reach the last verified copy serves.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from codegrant.errors import CodegrantError, MessageError, MetadataRejected
@@ -38,6 +39,8 @@ class Discovery:
         guarded: somebody else chose the issuer: public addresses only.
         failure_holds: seconds for which a failed attempt counts while there is no copy; for
             a role that has a reason to try with every request.
+        template: what this issuer is known to publish in the place of its own name, when it
+            stands for one issuer per tenant.
 
     Raises:
         UsageError: `issuer` is no issuer.
@@ -50,8 +53,10 @@ class Discovery:
         missing_s256: MissingS256 = "refuse",
         guarded: bool = False,
         failure_holds: int = 0,
+        template: str = "",
     ) -> None:
         check_issuer(issuer)
+        self._template = template
         self._failure = LastFailure(failure_holds)
         self._issuer = issuer
         self._missing_s256 = missing_s256
@@ -124,6 +129,8 @@ class Discovery:
             except MessageError as error:
                 answers.append(f"{url}: {error.message}")
                 continue
+            if self._template and metadata.issuer == self._template:
+                metadata = replace(metadata, issuer=self._issuer)
             server = verify_server_metadata(
                 metadata,
                 issuer=self._issuer,

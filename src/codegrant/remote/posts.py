@@ -8,8 +8,11 @@ from dataclasses import dataclass, replace
 from codegrant.errors import ConfigurationError
 from codegrant.flow import Flow
 from codegrant.http import Headers, Request, Response
+from codegrant.jose import sign_jwt
 from codegrant.messages.client_authentication import build_client_authentication
+from codegrant.messages.json import JsonValue
 from codegrant.messages.parameters import build_query
+from codegrant.providers import SignedSecret
 from codegrant.remote.client_assertion import ClientKey, client_assertion
 from codegrant.remote.fetch import send
 from codegrant.secret import Secret
@@ -17,6 +20,9 @@ from codegrant.secret import Secret
 __all__ = ["METHODS", "ClientAuthentication", "authenticated_post", "choose_method"]
 
 METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none")
+SIGNED_SECRET_LIFETIME = 300
+"""Seconds."""
+
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -33,6 +39,8 @@ class ClientAuthentication:
         algs: which algorithms the server lists for assertions; empty when it does not say.
         supported: which methods it lists, for the hints of errors.
         guarded: whether it must live at public addresses.
+        signed_secret: what `secret` is made from anew for each request, at a provider that
+            wants a JWT in its place.
     """
 
     client_id: str
@@ -43,6 +51,7 @@ class ClientAuthentication:
     algs: tuple[str, ...] = ()
     supported: tuple[str, ...] = ()
     guarded: bool = False
+    signed_secret: SignedSecret | None = None
 
     def secrets(self, *others: Secret | None) -> list[Secret]:
         """Return the secret, if there is one, and what else a request holds, for its errors."""
@@ -125,8 +134,11 @@ def authenticated_post(
             algs=client.algs,
             now=now,
         )
+    secret = client.secret
+    if client.signed_secret is not None:
+        secret = assertion = _sign_secret(client.signed_secret, client.client_id, now)
     auth_headers, auth_form = build_client_authentication(
-        client.method, client.client_id, client.secret, assertion
+        client.method, client.client_id, secret, None if secret is assertion else assertion
     )
     common = [("accept", "application/json"), ("content-type", _FORM)]
     request = Request(
@@ -137,6 +149,18 @@ def authenticated_post(
     )
     response = yield from send(request, stage=stage, guarded=client.guarded)
     return response if assertion is None else _without(response, assertion)
+
+
+def _sign_secret(source: SignedSecret, client_id: str, now: int) -> Secret:
+    """Return a client secret that is good for a few minutes."""
+    claims: dict[str, JsonValue] = {
+        "iss": source.issuer,
+        "iat": now,
+        "exp": now + SIGNED_SECRET_LIFETIME,
+        "aud": source.audience,
+        "sub": client_id,
+    }
+    return Secret(sign_jwt(source.key, claims, typ=""))
 
 
 def _without(response: Response, assertion: Secret) -> Response:

@@ -89,6 +89,7 @@ def read_id_token(
     max_age: int | None = None,
     acr_values: Collection[str] | None = None,
     allowed_algs: Collection[str],
+    issuer_alias: str = "",
 ) -> ClaimedIdToken:
     """Return the ID token that a JWT claims to be; this needs no key.
 
@@ -107,6 +108,8 @@ def read_id_token(
         max_age: as sent, in seconds: `auth_time` must then be there and fresh.
         acr_values: of which `acr` must be one; None when none is essential.
         allowed_algs: of configuration or metadata, never of the token.
+        issuer_alias: a second spelling of `issuer` that this issuer is known to use; what is
+            returned says `issuer`.
 
     Raises:
         TokenRejected: `wrong_token_type`, `algorithm_refused`, `issuer_mismatch`,
@@ -121,7 +124,7 @@ def read_id_token(
     claims, alg = jwt.claimed, jwt.alg
     try:
         _check_header(jwt.typ, alg, allowed_algs)
-        _check_parties(claims, issuer, client_id)
+        _check_parties(claims, issuer, client_id, issuer_alias)
         issued_at, expires_at = check_times(claims, now=now, leeway=leeway)
         _check_nonce(claims, nonce)
         for name, value in (("at_hash", access_token), ("c_hash", code), ("s_hash", state)):
@@ -175,9 +178,12 @@ def _check_header(typ: str, alg: str, allowed_algs: Collection[str]) -> None:
         )  # fmt: skip
 
 
-def _check_parties(claims: Mapping[str, JsonValue], issuer: str, client_id: str) -> None:
+def _check_parties(
+    claims: Mapping[str, JsonValue], issuer: str, client_id: str, issuer_alias: str
+) -> None:
     """Check who made it and for whom. OpenID Connect Core §3.1.3.7 (2 to 5)."""
-    if not issuer or claims.get("iss") != issuer:
+    found = claims.get("iss")
+    if not issuer or (found != issuer and (not issuer_alias or found != issuer_alias)):
         raise rejected(
             "iss", "the token is of another issuer", code="issuer_mismatch",
             expected=issuer, got=read_text(claims, "iss"),

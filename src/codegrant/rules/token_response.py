@@ -9,8 +9,10 @@ from dataclasses import replace
 from codegrant.errors import MessageError, Refused, ResponseRejected
 from codegrant.http import Response
 from codegrant.messages.token import TokenResponse
+from codegrant.providers import Provider
 from codegrant.rules.answers import refuse_answer
 from codegrant.rules.error_text import clean_error_text
+from codegrant.rules.quirks import standard_token_answer
 from codegrant.rules.scope import format_scope, parse_scope
 from codegrant.secret import Secret
 
@@ -31,6 +33,7 @@ def judge_token_response(
     supported: Sequence[str] = (),
     secrets: Collection[Secret] = (),
     token_types: Collection[str] = ("bearer",),
+    provider: Provider | None = None,
 ) -> TokenResponse:
     """Return the token response that an answer is, with its scope filled in.
 
@@ -43,6 +46,7 @@ def judge_token_response(
         supported: what the server's metadata says about that.
         secrets: what the request held; no error repeats one.
         token_types: which the client can use, in lower case.
+        provider: of the catalogue, whose quirks the answer may have.
 
     Raises:
         Refused: the answer is an OAuth error, whatever its status.
@@ -71,6 +75,7 @@ def judge_token_response(
             secrets=secrets,
         )
 
+    response = standard_token_answer(response, provider)
     if response.status != 200:
         raise refused()
     try:

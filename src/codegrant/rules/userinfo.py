@@ -6,11 +6,14 @@ from collections.abc import Collection
 
 from codegrant.errors import MessageError, Refused, ResponseRejected
 from codegrant.http import Response
+from codegrant.messages.json import JsonValue, parse_json
 from codegrant.messages.userinfo import UserInfoResponse
+from codegrant.providers import Provider
 from codegrant.rules.answers import refuse_answer
+from codegrant.rules.quirks import standard_answer
 from codegrant.secret import Secret, same_secret
 
-__all__ = ["judge_userinfo_response"]
+__all__ = ["judge_user_response", "judge_userinfo_response"]
 
 
 def judge_userinfo_response(
@@ -19,6 +22,7 @@ def judge_userinfo_response(
     expected_subject: str,
     endpoint: str = "",
     secrets: Collection[Secret] = (),
+    provider: Provider | None = None,
 ) -> UserInfoResponse:
     """Return the userinfo response that an answer is, about the person who logged in.
 
@@ -27,6 +31,7 @@ def judge_userinfo_response(
         expected_subject: `sub` of the ID token.
         endpoint: the URL, for the errors.
         secrets: what the request held; no error repeats one.
+        provider: of the catalogue, whose quirks the answer may have.
 
     Raises:
         Refused: the answer is an OAuth error.
@@ -44,6 +49,7 @@ def judge_userinfo_response(
     def refused() -> Refused | ResponseRejected:
         return refuse_answer(response, stage="userinfo", endpoint=endpoint, secrets=secrets)
 
+    response = standard_answer(response, provider)
     if response.status != 200:
         raise refused()
     content_type = response.headers.get("content-type").partition(";")[0].strip().lower()
@@ -70,3 +76,40 @@ def judge_userinfo_response(
             "nothing of it was used; the access token may be another person's",
         )
     return userinfo
+
+
+def judge_user_response(
+    response: Response,
+    *,
+    provider: Provider,
+    endpoint: str,
+    secrets: Collection[Secret] = (),
+) -> JsonValue:
+    """Return what a provider without OpenID says of the person whose access token was sent.
+
+    Args:
+        response: of its userinfo endpoint, or of its list of addresses.
+        provider: of the catalogue.
+        endpoint: the URL, for the errors.
+        secrets: what the request held; no error repeats one.
+
+    Raises:
+        Refused: the answer is an error.
+        ResponseRejected: `redirect_refused`, `server_failed`, `not_json`, `malformed_userinfo`.
+    """
+    response = standard_answer(response, provider)
+    if response.status != 200:
+        raise refuse_answer(response, stage="userinfo", endpoint=endpoint, secrets=secrets)
+    try:
+        return parse_json(response.body, max_bytes=1 << 20)
+    except MessageError as error:
+        if not response.body.lstrip().startswith((b"{", b"[")):
+            raise refuse_answer(
+                response, stage="userinfo", endpoint=endpoint, secrets=secrets
+            ) from None
+        raise ResponseRejected(
+            f"the userinfo response is malformed: {error.message}",
+            code="malformed_userinfo",
+            stage="userinfo",
+            facts={"endpoint": endpoint},
+        ) from None

@@ -1,0 +1,59 @@
+"""What a login at a provider of the catalogue asks for in its own way. Layer: client, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from codegrant.client.configuration import ClientConfig
+from codegrant.client.tokens import Tokens
+from codegrant.messages.authorization import AuthorizationRequest
+from codegrant.providers import Provider, Quirk
+from codegrant.rules.redirect_uri import add_to_query
+from codegrant.rules.scope import format_scope
+
+__all__ = ["authorization_url", "default_scope", "scope_parameter", "wants_consent"]
+
+
+def default_scope(config: ClientConfig, provider: Provider) -> tuple[str, ...]:
+    """Return what is asked for where the program does not say."""
+    extra = (provider.offline_scope,) if config.offline and provider.offline_scope else ()
+    return tuple(dict.fromkeys((*provider.scope, *extra)))
+
+
+def scope_parameter(config: ClientConfig, scope: Sequence[str]) -> str | None:
+    """Return the `scope` of an authorization request; None when there is nothing to ask for."""
+    if config.provider is None:
+        return format_scope(scope) or None
+    return config.provider.scope_separator.join(scope) or None
+
+
+def authorization_url(
+    config: ClientConfig,
+    endpoint: str,
+    message: AuthorizationRequest,
+    extra: Iterable[tuple[str, str]],
+) -> str:
+    """Return the address to send the browser to.
+
+    What the provider wants besides gives way to what the program says under the same name.
+    """
+    pairs = [*message.build(), *extra]
+    provider = config.provider
+    if provider is None:
+        return add_to_query(endpoint, pairs)
+    named = {name for name, _ in pairs}
+    wanted = (*provider.authorize_params, *(provider.offline_params if config.offline else ()))
+    url = add_to_query(endpoint, [*pairs, *(pair for pair in wanted if pair[0] not in named)])
+    # A plus sign itself was written as %2B.
+    return url.replace("+", "%20") if provider.has(Quirk.PERCENT_SPACES) else url
+
+
+def wants_consent(config: ClientConfig, tokens: Tokens) -> bool:
+    """Return whether a login ended without the refresh token that asking for consent brings."""
+    provider = config.provider
+    return (
+        config.offline
+        and provider is not None
+        and bool(provider.offline_prompt)
+        and tokens.refresh_token is None
+    )
