@@ -345,7 +345,7 @@ def test_atk_138_an_address_is_no_proof_of_who_somebody_is(
         who = attacker.who()
         assert who is not None
         keys.add((who.identity.issuer, who.identity.subject))
-        assert not hasattr(who.identity, "email")
+        assert not who.identity.email_verified
     known = victim.who()
     assert known is not None
     key = (known.identity.issuer, known.identity.subject)

@@ -204,15 +204,10 @@ class Client:
     def userinfo(self, tokens: Tokens) -> UserInfo:
         """Return what the server says about the person whose tokens they are.
 
-        Args:
-            tokens: of an OpenID login at this client.
-
         Raises:
             UsageError: the tokens are not of an OpenID login at this client.
-            Refused: the server does not accept the access token.
             ResponseRejected: the answer must not be used, e.g. it is about somebody else.
-            MetadataRejected: the server's metadata must not be used.
-            TransportError: the server could not be reached.
+            Refused, MetadataRejected, TransportError: as for `refresh`.
 
         OpenID Connect Core §5.3.
         """
@@ -221,12 +216,9 @@ class Client:
     def identity(self, tokens: Tokens) -> Identity:
         """Return who the person is whose tokens they are, in one form for every provider.
 
-        Args:
-            tokens: of a login at this client.
-
         Raises:
             UsageError: the tokens identify nobody, or are not of a login at this client.
-            Refused, ResponseRejected, MetadataRejected, TransportError: as for `userinfo`.
+            Refused, ResponseRejected, MetadataRejected, TransportError: as for `refresh`.
         """
         return run(self._flows.identity(tokens, self._now()), self._driver.perform)
 
@@ -236,13 +228,10 @@ class Client:
         Keep what is returned in their place. Tokens that this client has refreshed already
         give what became of them: no refresh token is sent twice.
 
-        Args:
-            tokens: of a login at this client.
-
         Raises:
-            LoginRequired: the server does not take the refresh token any more, or there is
-                none. No other error is a reason to forget `tokens`; but a server whose answer
-                was lost or refused may have spent them.
+            LoginRequired: the server does not take the refresh token any more, or there is none.
+                No other error is a reason to forget `tokens`; but a server whose answer was lost
+                or refused may have spent them.
             UsageError: the tokens are not of a login at this client; nothing was sent.
             Refused: the server answered with another OAuth error.
             ResponseRejected: the token response must not be used.
@@ -266,10 +255,7 @@ class Client:
         Raises:
             UsageError: the tokens are not of a login at this client, or the server has no
                 revocation endpoint (`no_revocation`); nothing was sent.
-            Refused: the server answered with an OAuth error, e.g. `unsupported_token_type`.
-            ResponseRejected: the answer is none.
-            MetadataRejected: the server's metadata must not be used.
-            TransportError: the server could not be reached, or cannot answer now.
+            Refused, ResponseRejected, MetadataRejected, TransportError: as for `refresh`.
 
         RFC 7009 §2.
         """

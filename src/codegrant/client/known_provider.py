@@ -11,7 +11,13 @@ from codegrant.providers import Provider, Quirk
 from codegrant.rules.redirect_uri import add_to_query
 from codegrant.rules.scope import format_scope
 
-__all__ = ["authorization_url", "default_scope", "scope_parameter", "wants_consent"]
+__all__ = [
+    "authorization_url",
+    "consent_prompt",
+    "default_scope",
+    "scope_parameter",
+    "wants_consent",
+]
 
 
 def default_scope(config: ClientConfig, provider: Provider) -> tuple[str, ...]:
@@ -48,12 +54,12 @@ def authorization_url(
     return url.replace("+", "%20") if provider.has(Quirk.PERCENT_SPACES) else url
 
 
+def consent_prompt(config: ClientConfig) -> str | None:
+    """Return the `prompt` that makes a known provider give a refresh token again."""
+    provider = config.provider if config.offline else None
+    return None if provider is None else provider.offline_prompt or None
+
+
 def wants_consent(config: ClientConfig, tokens: Tokens) -> bool:
     """Return whether a login ended without the refresh token that asking for consent brings."""
-    provider = config.provider
-    return (
-        config.offline
-        and provider is not None
-        and bool(provider.offline_prompt)
-        and tokens.refresh_token is None
-    )
+    return tokens.refresh_token is None and consent_prompt(config) is not None

@@ -25,7 +25,7 @@ from codegrant.client.facade import Client
 from codegrant.client.tokens import Tokens
 from codegrant.errors import ConfigurationError, LoginRequired, StoreError
 from codegrant.flow import Effect, Flow, RandomBytes, run
-from codegrant.rules.id_token import IdToken
+from codegrant.rules.identity import Identity
 from codegrant.sealing import KeyRing
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
@@ -175,7 +175,7 @@ class Login:
         return self._signed_in().tokens
 
     @property
-    def identity(self) -> IdToken:
+    def identity(self) -> Identity:
         """Who is signed in: the key of an account is (`issuer`, `subject`).
 
         Raises:

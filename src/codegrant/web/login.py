@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from codegrant.client.effects import DeleteSession
 from codegrant.client.flows import ClientFlows
+from codegrant.client.known_provider import consent_prompt
 from codegrant.client.login import LoginRequest, SealedState
 from codegrant.client.pending import LOGIN_LIFETIME
 from codegrant.client.state import seal_cookie
@@ -185,7 +186,11 @@ class WebLogin:
         try:
             key_ring = self._key_ring()
             asked = LoginRequest(
-                redirect_uri=self._addresses.redirect_uri(request, name), return_to=return_to
+                redirect_uri=self._addresses.redirect_uri(request, name),
+                return_to=return_to,
+                prompt=consent_prompt(flows.config)
+                if self._addresses.asks_for_consent(request)
+                else None,
             )
             state = SealedState(
                 key_ring=key_ring,

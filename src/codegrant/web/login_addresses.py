@@ -99,6 +99,19 @@ class LoginAddresses:
         safe = None if return_to is None else safe_return_to(return_to)
         return url if safe is None else f"{url}?{urlencode({'return_to': safe})}"
 
+    def consent_url(self, request: Request, name: str, return_to: str) -> str:
+        """Return the path that starts a login in which a provider asks for consent again."""
+        path = next(path for path, n in self.starts.items() if n == name)
+        query = urlencode({"consent": "1", "return_to": return_to})
+        return f"{self.below(request, path)}?{query}"
+
+    def asks_for_consent(self, request: Request) -> bool:
+        """Return whether a login is started by `consent_url`."""
+        try:
+            return Parameters.parse(request.query).single("consent") == "1"
+        except MessageError:
+            return False
+
     def return_to(self, request: Request) -> str | None:
         """Return the safe path of the parameter `return_to`, if there is one.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from codegrant.client.effects import (
@@ -18,6 +19,7 @@ from codegrant.client.effects import (
     InProgress,
 )
 from codegrant.client.flows import ClientFlows
+from codegrant.client.known_provider import wants_consent
 from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin
 from codegrant.client.state import (
     CookieLogin,
@@ -39,7 +41,7 @@ from codegrant.web.login_addresses import LoginAddresses
 from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_failures import answer_failure
 from codegrant.web.login_pages import redirect
-from codegrant.web.login_sessions import LoginSessions
+from codegrant.web.login_sessions import LoginSessions, SignedIn
 
 __all__ = ["LoginCallback"]
 
@@ -192,14 +194,17 @@ class LoginCallback:
             if now - state.started_at > LOGIN_LIFETIME:
                 raise self._explain(request, raw_state, now, name)
             tokens = yield from ask(AtProvider(name, lambda: flows.finish_login(url, login, now)))
+            found = yield from ask(AtProvider(name, lambda: flows.find_identity(tokens, now)))
         except CodegrantError:
             yield from ask(FinishCallback(login_digest=digest, sealed_answer="", answer_until=now))
             raise
         session_id = base64url.encode((yield from ask(RandomBytes(32))))
         location = login.return_to or self._addresses.home(request)
         signed_in = self._sessions.begin(
-            session_id, provider=name, tokens=tokens, login_id=login.login_id, now=now
+            session_id, provider=name, tokens=tokens, login_id=login.login_id, now=now, found=found
         )
+        if wants_consent(flows.config, tokens):
+            signed_in, location = yield from self._find_refresh_token(arrival, signed_in, location)
         yield from ask(
             FinishCallback(
                 login_digest=digest,
@@ -214,6 +219,26 @@ class LoginCallback:
             yield from ask(DeleteSession(digest_of(old)))
         kept = cookies.build(cookies.pending(login.login_id), cookie, max_age=REPLAY_SECONDS)
         return redirect(location, [self._session_cookie(request, session_id), kept])
+
+    def _find_refresh_token(
+        self, arrival: _Arrival, signed_in: SignedIn, location: str
+    ) -> Flow[tuple[SignedIn, str]]:
+        """Return a session with a refresh token, or the way to one.
+
+        The provider gave none, since the person had consented before. The browser's session
+        of the same person may have it; else they are asked for consent again, once.
+        """
+        request, now, name = arrival.request, arrival.now, arrival.name
+        session_id = self._addresses.cookies(request).find_session(request.headers)
+        before = yield from self._sessions.find(session_id, now)
+        if before is None or not before.is_same_person(signed_in):
+            return signed_in, self._addresses.consent_url(request, name, location)
+        if before.tokens.refresh_token is not None:
+            tokens = replace(signed_in.tokens, refresh_token=before.tokens.refresh_token)
+            return replace(signed_in, tokens=tokens), location
+        if now - before.since < LOGIN_LIFETIME:
+            return signed_in, location  # they were asked a moment ago, in vain
+        return signed_in, self._addresses.consent_url(request, name, location)
 
     def _session_cookie(self, request: Request, session_id: str) -> tuple[str, str]:
         cookies = self._addresses.cookies(request)

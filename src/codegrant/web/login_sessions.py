@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.effects import (
@@ -20,15 +20,15 @@ from codegrant.client.effects import (
     TakeLease,
 )
 from codegrant.client.tokens import Tokens
-from codegrant.errors import SealBroken
+from codegrant.errors import SealBroken, UsageError
 from codegrant.flow import Flow, ask
-from codegrant.rules.id_token import IdToken
+from codegrant.rules.identity import Identity
 from codegrant.sealing import KeyRing
 from codegrant.secret import digest_of
 
 __all__ = ["LoginSessions", "SignedIn"]
 
-_PURPOSE = "codegrant web session 2"
+_PURPOSE = "codegrant web session 3"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +38,7 @@ class SignedIn:
     Attributes:
         provider: the application's name for where they logged in.
         tokens: of that login.
+        found: who it is; None when the login identified nobody.
         login_id: of that login, see `PendingLogin.login_id`.
         session: digest of the session id.
         since: epoch seconds of the login.
@@ -46,19 +47,33 @@ class SignedIn:
 
     provider: str
     tokens: Tokens
+    found: Identity | None = None
     login_id: bytes = field(repr=False)
     session: bytes = field(repr=False)
     since: int
     expires_at: int
 
     @property
-    def identity(self) -> IdToken:
+    def identity(self) -> Identity:
         """Who it is: the key of an account is (`issuer`, `subject`).
 
         Raises:
-            UsageError: the login was without OpenID.
+            UsageError: the login was without OpenID, at a server that is not in the catalogue.
         """
-        return self.tokens.verified_identity()
+        if self.found is None:
+            raise UsageError(
+                "identity: the login did not say who logged in",
+                code="no_identity",
+                hint="ask for the scope openid, or name a provider that Codegrant knows",
+            )
+        return self.found
+
+    def is_same_person(self, other: SignedIn) -> bool:
+        """Return whether `other` is the same person at the same provider."""
+        mine, theirs = self.found, other.found
+        if mine is None or theirs is None or self.provider != other.provider:
+            return False
+        return (mine.issuer, mine.subject) == (theirs.issuer, theirs.subject)
 
 
 class LoginSessions:
@@ -78,12 +93,20 @@ class LoginSessions:
         self.lifetime: int = lifetime
 
     def begin(
-        self, session_id: str, *, provider: str, tokens: Tokens, login_id: bytes, now: int
+        self,
+        session_id: str,
+        *,
+        provider: str,
+        tokens: Tokens,
+        login_id: bytes,
+        now: int,
+        found: Identity | None = None,
     ) -> SignedIn:
         """Return the session that a finished login begins."""
         return SignedIn(
             provider=provider,
             tokens=tokens,
+            found=found,
             login_id=login_id,
             session=digest_of(session_id),
             since=now,
@@ -99,6 +122,7 @@ class LoginSessions:
             "login_id": signed_in.login_id.hex(),
             "since": signed_in.since,
             "tokens": signed_in.tokens.seal(key_ring),
+            "found": signed_in.found and _plain(signed_in.found),
         }
         return StoredSession(
             digest=signed_in.session,
@@ -136,6 +160,7 @@ class LoginSessions:
         return SignedIn(
             provider=values["provider"],
             tokens=tokens,
+            found=values["found"] and Identity(**values["found"]),
             login_id=bytes.fromhex(values["login_id"]),
             session=digest,
             since=values["since"],
@@ -175,3 +200,7 @@ class LoginSessions:
 
 def _lease_key(signed_in: SignedIn) -> bytes:
     return digest_of(f"refresh {signed_in.session.hex()}")
+
+
+def _plain(identity: Identity) -> dict[str, object]:
+    return {each.name: getattr(identity, each.name) for each in fields(identity)}

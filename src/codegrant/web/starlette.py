@@ -27,7 +27,7 @@ from codegrant.client.tokens import Tokens
 from codegrant.errors import ConfigurationError, LoginRequired, StoreError, UsageError
 from codegrant.flow import Effect, Flow, RandomBytes, run, run_async
 from codegrant.http import Request as OurRequest
-from codegrant.rules.id_token import IdToken
+from codegrant.rules.identity import Identity
 from codegrant.sealing import KeyRing
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
@@ -199,7 +199,7 @@ class Login:
         """
         return self._signed_in(request).tokens
 
-    def identity(self, request: HTTPConnection) -> IdToken:
+    def identity(self, request: HTTPConnection) -> Identity:
         """Return who is signed in: the key of an account is (`issuer`, `subject`).
 
         Raises:

@@ -30,6 +30,7 @@ ARGUMENTS: dict[str, Any] = {
     "login_lifetime": 600,
     "untrusted_issuer": False,
     "require_s256": True,
+    "offline": False,
     "token_endpoint_audience": False,
 }
 
@@ -70,7 +71,7 @@ def test_a_key_may_stand_beside_a_secret_or_alone() -> None:
 
 @pytest.mark.parametrize("server", [None, b"https://as.example", 1])
 def test_what_is_no_server_is_refused_by_name(server: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"^server: an issuer or a ServerMetadata is need"):
+    with pytest.raises(ConfigurationError, match=r"^server: an issuer, a provider or a Server"):
         make_config(server, **ARGUMENTS)
 
 

@@ -388,7 +388,7 @@ def test_without_openid_nobody_is_identified(
     browser = app.test_client()
     log_in(browser, provider)
     assert get(browser, "/tokens").json == {"scope": [], "api": "ApiSession()"}
-    with pytest.raises(UsageError, match="no ID token"):
+    with pytest.raises(UsageError, match="did not say who logged in"):
         get(browser, "/")
 
 

@@ -30,7 +30,7 @@ from codegrant.client.tokens import Tokens
 from codegrant.errors import LoginRequired, StoreError
 from codegrant.flow import Effect, Flow, RandomBytes, run, run_async
 from codegrant.http import Request
-from codegrant.rules.id_token import IdToken
+from codegrant.rules.identity import Identity
 from codegrant.sealing import KeyRing
 from codegrant.web.django.http import Visit, from_django, read_form, to_django, visits_of
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
@@ -184,7 +184,7 @@ class Login(Generic[C]):
         """
         return check_signed_in(self.current(request)).tokens
 
-    def identity(self, request: HttpRequest) -> IdToken:
+    def identity(self, request: HttpRequest) -> Identity:
         """Return who is signed in: the key of an account is (`issuer`, `subject`).
 
         Raises:
