@@ -26,7 +26,16 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver
 
-__all__ = ["SITE", "Urls", "asgi", "make_database", "read_database", "wsgi"]
+__all__ = [
+    "SITE",
+    "Urls",
+    "asgi",
+    "login",
+    "make_database",
+    "read_database",
+    "renew_default_database",
+    "wsgi",
+]
 
 SITE = "test.site"
 
@@ -53,6 +62,20 @@ settings.configure(
         name: {"ENGINE": "django.db.backends.sqlite3", "NAME": str(_folder / f"{name}.db")}
         for name in ("default", "template")
     },
+    TEMPLATES=[
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
+    ],
+    STATIC_URL="/static/",
     LOGGING_CONFIG=None,
     ROOT_URLCONF=__name__,
     USE_TZ=True,
@@ -101,12 +124,19 @@ def asgi() -> ASGIHandler:
     return ASGIHandler()
 
 
+# What the setting `CODEGRANT` names, in the tests that set it.
+login: Any = None
+
+
+def renew_default_database() -> None:
+    """Empty the database that models and sessions use unless told otherwise."""
+    connections["default"].close()
+    shutil.copyfile(_template(), connections.settings["default"]["NAME"])
+
+
 @functools.cache
 def make_database(place: Path) -> str:
     """Return the alias of the database of a site that lives in `place`."""
-    if not _template().exists():
-        call_command("migrate", database="template", verbosity=0)
-        connections["template"].close()
     alias, file = str(place), _folder / f"{len(connections.settings)}.db"
     shutil.copyfile(_template(), file)
     connections.settings[alias] = {**connections.settings["template"], "NAME": str(file)}
@@ -120,4 +150,9 @@ def read_database(alias: str) -> bytes:
 
 
 def _template() -> Path:
-    return Path(connections.settings["template"]["NAME"])
+    """Return a database with all tables, made on first use."""
+    file = Path(connections.settings["template"]["NAME"])
+    if not file.exists():
+        call_command("migrate", database="template", verbosity=0)
+        connections["template"].close()
+    return file

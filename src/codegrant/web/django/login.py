@@ -11,28 +11,34 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import wraps
-from typing import Any, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from urllib.parse import urlencode
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.conf import settings
+from django.contrib import auth
 from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import PermissionDenied
 from django.db import connections, transaction
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.urls import URLPattern, path
+from django.shortcuts import redirect
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.csrf import csrf_exempt
 
 from codegrant.client.aio import AsyncClient
 from codegrant.client.api import ApiSession, AsyncApiSession
+from codegrant.client.effects import DeleteSession, FinishCallback, StoredSession
 from codegrant.client.facade import Client
 from codegrant.client.tokens import Tokens
 from codegrant.errors import LoginRequired, StoreError
-from codegrant.flow import Effect, Flow, RandomBytes, run, run_async
+from codegrant.flow import Effect, Flow, RandomBytes, ask, run, run_async
 from codegrant.http import Request
 from codegrant.rules.identity import Identity
+from codegrant.rules.return_to import safe_return_to
 from codegrant.sealing import KeyRing
 from codegrant.web.django.http import Visit, from_django, read_form, to_django, visits_of
+from codegrant.web.django.users import NewUser, admit, has_users, make_user, no_account_page
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_sessions import SignedIn
@@ -45,7 +51,10 @@ from codegrant.web.login_setup import (
 )
 from codegrant.web.login_tokens import SessionTokens
 
-__all__ = ["Login"]
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+__all__ = ["Login", "find_keys"]
 
 C = TypeVar("C", Client, AsyncClient)
 R = TypeVar("R")
@@ -68,7 +77,13 @@ class Login(Generic[C]):
         login_path, callback_path, logout_path: of the three addresses.
         home: where a person goes after login and logout, below the site's root.
         session_lifetime: seconds, at least 60.
+        new_user: called with a person who has no account yet, where `LoginBackend` is among
+            the `AUTHENTICATION_BACKENDS`; returns their user, new or one that is there
+            already, or None to refuse them. By default everybody gets a new one.
         clock: returns epoch seconds; for tests.
+
+    Attributes:
+        public_url: as given.
 
     Raises:
         UsageError: no client was given, or one under a name that no address should have.
@@ -88,6 +103,7 @@ class Login(Generic[C]):
         logout_path: str = "/logout",
         home: str = "/",
         session_lifetime: int = SESSION_LIFETIME,
+        new_user: NewUser = make_user,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clients, self._async_clients = _by_colour(client)
@@ -104,6 +120,9 @@ class Login(Generic[C]):
             home=home,
             session_lifetime=session_lifetime,
         )
+        self.public_url: str | None = public_url
+        self._new_user = new_user
+        self._logout_path = logout_path
         self._starts = {at for name, at in self._web.routes() if name.split(".")[0] == "login"}
 
     @property
@@ -129,6 +148,10 @@ class Login(Generic[C]):
         answer = csrf_exempt(answer)
         patterns = [path(at[1:], answer, name=name) for name, at in self._web.routes()]
         return patterns, "codegrant"
+
+    def addresses(self) -> list[tuple[str, str]]:
+        """Return name and path of each address, for the checks."""
+        return list(self._web.routes())
 
     def required(self, view: V) -> V:
         """Let only somebody who is signed in reach `view`; others are sent to log in.
@@ -244,6 +267,37 @@ class Login(Generic[C]):
         known = self._visit(request).signed_in
         return to_django(self._run(self._web.log_in_again(ours, error, self._now(), known)))
 
+    @login_not_required
+    def admin_login(self, request: HttpRequest) -> HttpResponseBase:
+        """Log in to Django's admin at the provider: `path("admin/login/", login.admin_login)`.
+
+        It stands in front of the admin's own addresses. Who is logged in already and is no
+        member of the staff is answered with a 403: another login would change nothing.
+        """
+        from django.contrib import admin
+
+        target = request.GET.get("next") or reverse("admin:index")
+        if not request.user.is_authenticated:
+            return redirect(self.url(request, target))
+        if not admin.site.has_permission(request):
+            raise PermissionDenied
+        return redirect(safe_return_to(target) or reverse("admin:index"))
+
+    def end_current(self, request: HttpRequest) -> None:
+        """End the session of who is signed in, here and for the rest of the request."""
+        signed_in = self.current(request)
+        if signed_in is not None:
+            self.end(signed_in.session)
+            self._visit(request).know(None)
+
+    def end(self, session: bytes) -> None:
+        """End a session, by the digest of its id; whether it was there makes no difference."""
+        self._run(ask(DeleteSession(session)))
+
+    def new_user(self, signed_in: SignedIn) -> AbstractBaseUser | None:
+        """Return the user of a person who has no account yet, or None to refuse them."""
+        return self._new_user(signed_in)
+
     def _ask_to_log_in(self, request: HttpRequest) -> HttpResponse:
         return to_django(self._web.ask_to_log_in(from_django(request)))
 
@@ -253,12 +307,47 @@ class Login(Generic[C]):
         return visit
 
     def _answer(self, request: HttpRequest) -> HttpResponse:
+        begun: list[bytes] = []
+
+        def perform(effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
+            answer = self._perform(effect)
+            begun.extend(_begun_by(effect))
+            return answer
+
         flow = self._web.respond(self._ours(request), self._now())
-        return _unlogged(to_django(self._run(flow)))
+        return self._settle(request, to_django(run(flow, perform)), begun)
 
     async def _answer_async(self, request: HttpRequest) -> HttpResponse:
+        begun: list[bytes] = []
+
+        async def perform(effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run_async` asks
+            answer = await self._perform_async(effect)
+            begun.extend(_begun_by(effect))
+            return answer
+
         flow = self._web.respond(self._ours(request), self._now())
-        return _unlogged(to_django(await run_async(flow, self._perform_async)))
+        response = to_django(await run_async(flow, perform))
+        return await sync_to_async(self._settle)(request, response, begun)
+
+    def _settle(
+        self, request: HttpRequest, response: HttpResponse, begun: list[bytes]
+    ) -> HttpResponse:
+        """Let Django's user follow what an address has done; return what is answered.
+
+        Django keeps no log of it: the address of a callback has a code in it, and the login
+        has logged what failed, with the reference that the page shows.
+        """
+        if has_users(request):
+            for digest in begun:
+                flow = self._web.sessions.find_by_digest(digest, self._now())
+                signed_in = self._run(flow)
+                if signed_in is not None and not admit(request, signed_in, self._new_user):
+                    self.end(digest)
+                    response = to_django(no_account_page(self.url(request)))
+            if request.path_info == self._logout_path and response.status_code == 303:
+                auth.logout(request)
+        vars(response)["_has_been_logged"] = True
+        return response
 
     def _ours(self, request: HttpRequest) -> Request:
         """Return a request for one of the addresses; Django's `next` is our `return_to`."""
@@ -319,13 +408,13 @@ class Login(Generic[C]):
         return self._ring
 
 
-def _unlogged(response: HttpResponse) -> HttpResponse:
-    """Keep Django from logging a page's request, whose address has the code in it.
-
-    The login has logged what failed, with the reference that the page shows.
-    """
-    vars(response)["_has_been_logged"] = True
-    return response
+def _begun_by(effect: Effect[Any]) -> list[bytes]:
+    """Return the digest of the session that an effect has begun."""
+    match effect:
+        case FinishCallback(session=StoredSession(digest=digest)):
+            return [digest]
+        case _:
+            return []
 
 
 def find_keys() -> KeyRing:

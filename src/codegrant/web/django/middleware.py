@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.cache import patch_vary_headers
+from django.utils.functional import SimpleLazyObject
 
 from codegrant.errors import LoginRequired, StoreError
 from codegrant.web.django.http import visits_of
 from codegrant.web.django.login import Login
+from codegrant.web.django.site import find_site_login
+from codegrant.web.django.users import follow, has_users
 
 __all__ = ["LoginMiddleware"]
 
@@ -21,6 +24,9 @@ Answer: TypeAlias = HttpResponseBase | Awaitable[HttpResponseBase]
 
 class LoginMiddleware:
     """Tells caches what an answer was made for, and answers views without a login or the store.
+
+    `request.codegrant` is who is signed in at the login that the setting `CODEGRANT` names,
+    or false, looked up on first use. With `LoginBackend`, `request.user` follows it.
 
     In `MIDDLEWARE` it stands behind those of sessions and of authentication, if they are
     there. It works in both kinds of site, over WSGI and ASGI.
@@ -39,6 +45,9 @@ class LoginMiddleware:
 
     def __call__(self, request: HttpRequest) -> Answer:
         """Answer one request."""
+        login = find_site_login()
+        if login is not None:
+            _attach(request, login)
         answer = self._get_response(request)
         if isinstance(answer, HttpResponseBase):
             return _finish(request, answer)
@@ -52,6 +61,21 @@ class LoginMiddleware:
             if isinstance(login, Login):
                 return login.explain(request, error)
         return None
+
+
+def _attach(request: HttpRequest, login: Login[Any]) -> None:
+    """Put who is signed in to a request, and let its user follow them; each on first use."""
+
+    def user() -> Any:  # noqa: ANN401 - the site's own model
+        return follow(request, login)
+
+    async def auser() -> Any:  # noqa: ANN401 - the site's own model
+        return await sync_to_async(user)()
+
+    kept: Any = request
+    kept.codegrant = SimpleLazyObject(lambda: login.current(request))
+    if has_users(request):
+        kept.user, kept.auser = SimpleLazyObject(user), auser
 
 
 async def _finish_later(
