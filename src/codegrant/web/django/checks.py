@@ -20,6 +20,7 @@ __all__ = ["check_addresses", "check_deployment", "check_login", "check_middlewa
 _LOGIN = "codegrant.web.django.middleware.LoginMiddleware"
 _SESSIONS = "django.contrib.sessions.middleware.SessionMiddleware"
 _USERS = "django.contrib.auth.middleware.AuthenticationMiddleware"
+_LONG_KEY = 'make one with python -c "import secrets; print(secrets.token_urlsafe(32))"'
 _BACKEND = "codegrant.web.django.backend.LoginBackend"
 
 
@@ -88,7 +89,7 @@ def _login() -> Iterator[CheckMessage]:
     try:
         find_keys()
     except CodegrantError as error:
-        yield Error(error.message, hint=error.hint, id="codegrant.E006")
+        yield Error(error.message, hint=error.hint or _LONG_KEY, id="codegrant.E006")
     if str(settings.SESSION_COOKIE_SAMESITE).lower() == "strict" and _has_backend():
         yield checks.Warning(
             "SESSION_COOKIE_SAMESITE is Strict: a browser that comes back from the provider "
