@@ -30,7 +30,7 @@ class LoginBackend(ModelBackend):
         """Return the user of the person in `signed_in`; None for all other credentials.
 
         Raises:
-            UsageError: the login was without OpenID.
+            UsageError: the login did not say who logged in.
         """
         del request, username, password
         signed_in, new_user = credentials.get("signed_in"), credentials.get("new_user")

@@ -113,7 +113,7 @@ def find_or_make_user(signed_in: SignedIn, new_user: NewUser) -> AbstractBaseUse
     """Return the user of a person; with their first login, what `new_user` makes of them.
 
     Raises:
-        UsageError: the login was without OpenID.
+        UsageError: the login did not say who logged in.
     """
     from codegrant.web.django.models import Account
 
@@ -147,18 +147,18 @@ def make_user(signed_in: SignedIn) -> AbstractBaseUser | None:
     refused, and so is one whose address another user has.
     """
     model: Any = auth.get_user_model()
-    identity, said = signed_in.identity, signed_in.identity.claims
-    email = said.get("email") if said.get("email_verified") is True else None
+    identity = signed_in.identity
     values: dict[str, object] = {}
-    if isinstance(email, str) and hasattr(model, model.EMAIL_FIELD):
-        values[model.EMAIL_FIELD] = email
+    if identity.email and identity.email_verified and hasattr(model, model.EMAIL_FIELD):
+        values[model.EMAIL_FIELD] = identity.email
     if model.USERNAME_FIELD != model.EMAIL_FIELD:
         digest = digest_of(f"{identity.issuer} {identity.subject}")
         values[model.USERNAME_FIELD] = f"person-{digest.hex()[:24]}"
     elif not values:
         return None
-    for field, claim in (("first_name", "given_name"), ("last_name", "family_name")):
-        name = said.get(claim)
+    given, family = identity.raw.get("given_name"), identity.raw.get("family_name")
+    first = given if given or family else identity.name
+    for field, name in (("first_name", first), ("last_name", family)):
         if isinstance(name, str) and hasattr(model, field):
             values[field] = name[:_LONGEST_NAME]
     user: AbstractBaseUser = model(**values)

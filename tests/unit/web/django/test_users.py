@@ -123,6 +123,25 @@ def test_an_address_is_no_key(visitor: Visitor, provider: MockProvider) -> None:
     assert (account.user.email, account.user.first_name) == ("person@example.test", "Ada")
 
 
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        pytest.param({"given_name": "Ada", "family_name": "Byron"}, ("Ada", "Byron"), id="both"),
+        pytest.param({"family_name": "Byron", "name": "A. B."}, ("", "Byron"), id="family"),
+        pytest.param({"name": "Ada Byron"}, ("Ada Byron", ""), id="in one"),
+        pytest.param({"given_name": "A" * 500}, ("A" * 150, ""), id="too long"),
+        pytest.param({"given_name": 5}, ("", ""), id="no text"),
+    ],
+)
+def test_a_new_user_has_the_names_of_the_person(
+    visitor: Visitor, provider: MockProvider, said: dict[str, object], names: tuple[str, str]
+) -> None:
+    provider.claims = Lie(said)
+    visitor.log_in(provider)
+    (user,) = User.objects.all()
+    assert (user.first_name, user.last_name) == names
+
+
 @pytest.mark.parametrize("verified", [False, None, "true", 1])
 def test_an_address_that_is_not_verified_is_not_kept(
     visitor: Visitor, provider: MockProvider, verified: object
@@ -147,6 +166,30 @@ def test_ten_tabs_of_a_new_person_make_one_user(visitor: Visitor, provider: Mock
     assert [visitor.get(one).status_code for one in callbacks] == [303] * 10
     assert (User.objects.count(), Account.objects.count()) == (1, 1)
     assert visitor.user()
+
+
+class EmailUser(User):
+    """As in the projects that log in by an address."""
+
+    USERNAME_FIELD = "email"
+
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
+        proxy = True
+        app_label = "auth"
+
+
+@pytest.mark.parametrize(("verified", "status"), [(True, 303), (False, 403)])
+def test_where_the_address_is_the_username_it_must_be_a_verified_one(
+    visitor: Visitor,
+    provider: MockProvider,
+    monkeypatch: pytest.MonkeyPatch,
+    verified: bool,
+    status: int,
+) -> None:
+    monkeypatch.setattr("django.contrib.auth.get_user_model", lambda: EmailUser)
+    provider.claims = Lie({"email": "ada@example.test", "email_verified": verified})
+    assert visitor.log_in(provider).status_code == status
+    assert list(User.objects.values_list("email")) == [("ada@example.test",)][: int(verified)]
 
 
 # --- who may come in ---
@@ -190,7 +233,7 @@ def test_a_name_that_is_taken_is_given_to_nobody(
     make_site: MakeSite, provider: MockProvider
 ) -> None:
     def new_user(signed_in: SignedIn) -> User:
-        return User.objects.create_user(str(signed_in.identity.claims["preferred_username"]))
+        return User.objects.create_user(str(signed_in.identity.raw["preferred_username"]))
 
     User.objects.create_superuser("admin")
     visitor = make_site(new_user=new_user)
