@@ -127,8 +127,9 @@ import codegrant
 # What is of no use without an extra: the command, the demo, the plugin, the adapters,
 # uvicorn's parts.
 extra = (
-    "__main__", "cli", "demo", "testing.plugin", "web.django", "web.fastapi", "web.flask",
-    "web.http_protocol", "web.httpx", "web.requests", "web.running", "web.starlette",
+    "__main__", "cli", "demo", "testing.httpx", "testing.plugin", "testing.requests", "web.django",
+    "web.fastapi", "web.flask", "web.http_protocol", "web.httpx", "web.requests", "web.running",
+    "web.starlette",
 )
 count = 0
 for module in walk_packages(codegrant.__path__, "codegrant.", onerror=lambda _: None):
@@ -143,6 +144,8 @@ print(count)
     ("module", "needs", "extra"),
     [
         ("codegrant.web.django", "Django", "django"),
+        ("codegrant.testing.httpx", "httpx", "httpx"),
+        ("codegrant.testing.requests", "requests", "requests"),
         ("codegrant.web.fastapi", "FastAPI", "fastapi"),
         ("codegrant.web.flask", "Flask", "flask"),
         ("codegrant.web.flask_resource", "Flask", "flask"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from codegrant.testing import Faults
 from tests.support.documents import ROOT, example, read_examples
 
 DOCUMENT = ROOT / "docs" / "testing.md"
@@ -38,14 +39,30 @@ def test_the_projects_of_the_documentation_pass(tmp_path: Path) -> None:
             one.write(tmp_path)
     done = run_pytest(tmp_path, "-v")
     assert done.returncode == 0, done.stdout
-    for name in ("test_notes", "test_board", "test_an_api"):
+    for name in ("test_notes", "test_board", "test_an_api", "test_what_goes_wrong"):
         assert f"{name}.py::" in done.stdout
 
 
-def test_the_example_without_pytest_runs(tmp_path: Path) -> None:
-    program = example("login_without_pytest.py", DOCUMENT).write(tmp_path)
+@pytest.mark.parametrize(
+    ("name", "prints"),
+    [
+        ("login_without_pytest.py", "alice@example.org\n"),
+        (
+            "other_libraries.py",
+            "hello from /httpx2\nhello from /httpx\nhello from /requests\n",
+        ),
+    ],
+)
+def test_the_examples_without_pytest_run(tmp_path: Path, name: str, prints: str) -> None:
+    program = example(name, DOCUMENT).write(tmp_path)
     done = run_python(tmp_path, program.name)
-    assert (done.returncode, done.stdout) == (0, "alice@example.org\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, prints), done.stderr
+
+
+def test_the_documentation_names_every_fault() -> None:
+    text = DOCUMENT.read_text(encoding="utf-8")
+    names = [name for name in vars(Faults) if not name.startswith("_") and name != "answer"]
+    assert [name for name in names if f"| `{name}(" not in text] == []
 
 
 def test_the_plugin_is_announced_to_pytest() -> None:

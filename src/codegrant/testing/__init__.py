@@ -15,12 +15,16 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codegrant.testing.clock import MovableClock
-    from codegrant.testing.provider import ClientCredentials, ProviderInProcess
+    from codegrant.testing.faults import Endpoint, Faults
+    from codegrant.testing.provider import ProviderInProcess
+    from codegrant.testing.registration import ClientCredentials
     from codegrant.testing.signing_in import LoginAs
     from codegrant.testing.wire import Unanswered, Wire
 
 __all__ = [
     "ClientCredentials",
+    "Endpoint",
+    "Faults",
     "LoginAs",
     "MovableClock",
     "ProviderInProcess",
@@ -29,7 +33,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ClientCredentials": "codegrant.testing.provider",
+    "ClientCredentials": "codegrant.testing.registration",
+    "Endpoint": "codegrant.testing.faults",
+    "Faults": "codegrant.testing.faults",
     "LoginAs": "codegrant.testing.signing_in",
     "MovableClock": "codegrant.testing.clock",
     "ProviderInProcess": "codegrant.testing.provider",

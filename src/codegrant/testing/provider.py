@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Self, TypeVar
 
@@ -21,51 +20,38 @@ from codegrant.client import AsyncClient, Client
 from codegrant.errors import UsageError
 from codegrant.flow import Flow, run
 from codegrant.http import Request, Response
-from codegrant.jose import base64url, sign_jwt
+from codegrant.jose import parse_jwt, sign_jwt
 from codegrant.messages.json import JsonValue
-from codegrant.rules.scope import format_scope
 from codegrant.sealing import KeyRing
-from codegrant.secret import Secret, digest_of
+from codegrant.secret import Secret
 from codegrant.server.administration import AddClient, AddResource
 from codegrant.server.effects import AddKey
 from codegrant.server.events import Event
-from codegrant.server.keys import FIRST_ALGORITHMS, make_key
+from codegrant.server.keys import FIRST_ALGORITHMS, SIGNING_ALGORITHMS, make_key, rotate_key
 from codegrant.server.policy import Policy, SigningAlgorithm
-from codegrant.server.records import AuthMethod, ClientRecord, KeyRecord, ResourceRecord
+from codegrant.server.records import AuthMethod, KeyRecord, ResourceRecord
 from codegrant.stores.sqlite import SqliteStore
 from codegrant.testing.apps import ServedApp
+from codegrant.testing.claims import access_token_claims
 from codegrant.testing.clock import MovableClock
+from codegrant.testing.faults import Faults
+from codegrant.testing.registration import (
+    ClientCredentials,
+    client_record,
+    read_configuration,
+    words,
+)
 from codegrant.testing.signing_in import SupportsGet, login_as, login_as_async
 from codegrant.testing.visiting import Visitor
-from codegrant.testing.wire import Wire
+from codegrant.testing.wire import Wire, WireTransport
 from codegrant.web.performer import ServerPerformer
 
-__all__ = ["ISSUER", "ClientCredentials", "ProviderInProcess"]
+__all__ = ["ISSUER", "ProviderInProcess"]
 
 R = TypeVar("R")
 
 ISSUER = "https://issuer.test"
-_SCOPE = ("openid", "profile", "email", "offline_access")
-_METHODS: Mapping[str | None, AuthMethod] = {
-    None: "client_secret_basic",
-    "client_secret_basic": "client_secret_basic",
-    "client_secret_post": "client_secret_post",
-    "none": "none",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClientCredentials:
-    """What a registered client knows of itself.
-
-    Attributes:
-        client_secret: None for a public client.
-        redirect_uri: the first one.
-    """
-
-    client_id: str
-    client_secret: str | None = field(default=None, repr=False)
-    redirect_uri: str
+_ALGS: Mapping[str, SigningAlgorithm] = {alg: alg for alg in SIGNING_ALGORITHMS}
 
 
 @cache
@@ -120,6 +106,8 @@ class ProviderInProcess:
         self._visitors: dict[str, Visitor] = {}
         for key in _first_keys():
             self._store.perform(AddKey(key))
+        self.faults: Faults = Faults(self._policy, self._sign_anew)
+        """What can go wrong here, by name."""
         self.wire.serve(self.issuer, self.respond)
 
     @property
@@ -129,7 +117,9 @@ class ProviderInProcess:
 
     def respond(self, request: Request) -> Response:
         """Return the server's answer to a request, as it was received."""
-        return self._run(self._site.respond(request, self._now()))
+        return self.faults.answer(
+            request, lambda ahead: self._run(self._site.respond(request, self._now() + ahead))
+        )
 
     # -- people, clients, APIs
 
@@ -212,21 +202,16 @@ class ProviderInProcess:
         """
         uris = (redirect_uri,) if isinstance(redirect_uri, str) else tuple(redirect_uri)
         secret = None if public else client_secret or secrets.token_urlsafe(32)
-        more = tuple(scope.split()) if isinstance(scope, str) else tuple(scope)
-        grants = ("authorization_code", "refresh_token")
-        record = ClientRecord(
-            client_id=client_id,
-            client_name=client_id,
-            secret_digest=None if secret is None else digest_of(secret),
-            token_endpoint_auth_method="none" if public else auth_method,
-            application_type="native" if native else "web",
+        record = client_record(
+            client_id,
+            client_secret=secret,
+            auth_method=auth_method,
             redirect_uris=uris,
-            grant_types=grants if public else (*grants, "client_credentials"),
-            scope=tuple(dict.fromkeys((*_SCOPE, *more))),
+            scope=words(scope),
             audiences=tuple(audiences),
-            skip_consent=not ask_for_consent,
-            created_at=self._now(),
-            updated_at=self._now(),
+            ask_for_consent=ask_for_consent,
+            native=native,
+            now=self._now(),
         )
         if not self._store.perform(AddClient(record)):
             raise UsageError(f"client_id: {client_id!r} is taken")
@@ -245,24 +230,13 @@ class ProviderInProcess:
                 authenticates in a way that this server does not know, or is registered.
         """
         config = client.flows.config
-        if config.issuer != self.issuer:
-            raise UsageError(
-                f"client: its issuer is {config.issuer!r}, the provider's is {self.issuer!r}",
-                hint="give the provider the issuer of the application, see codegrant_issuer",
-            )
-        uris = redirect_uri or config.redirect_uri
-        if not uris:
-            raise UsageError("redirect_uri: the client has none of its own, so give it here")
-        asked, secret = config.token_endpoint_auth_method, config.client_secret
-        method = _METHODS.get(asked)
-        if method is None:
-            raise UsageError(f"client: {asked} is no way to authenticate here")
+        configured = read_configuration(config, self.issuer, redirect_uri)
         self.add_client(
             config.client_id,
-            redirect_uri=uris,
-            client_secret=None if secret is None else secret.reveal(),
-            public=secret is None,
-            auth_method=method,
+            redirect_uri=configured.redirect_uris,
+            client_secret=configured.client_secret,
+            public=configured.client_secret is None,
+            auth_method=configured.auth_method,
             scope=config.scope or (),
         )
 
@@ -272,11 +246,10 @@ class ProviderInProcess:
         Raises:
             UsageError: the audience is taken.
         """
-        tokens = tuple(scope.split()) if isinstance(scope, str) else tuple(scope)
         record = ResourceRecord(
             audience=audience,
             resource_id=secrets.token_urlsafe(16),
-            scope=tokens,
+            scope=words(scope),
             created_at=self._now(),
             updated_at=self._now(),
         )
@@ -286,6 +259,14 @@ class ProviderInProcess:
     def serve(self, origin: str, app: ServedApp) -> None:
         """Answer what is sent to `origin` with `app`; see `Wire.serve`."""
         self.wire.serve(origin, app)
+
+    def transport(self) -> WireTransport:
+        """Return a transport for clients of httpx2 in the code under test, of both kinds.
+
+        Those of the `Client` and `AsyncClient` of Codegrant need none. For httpx and requests
+        see `codegrant.testing.httpx` and `codegrant.testing.requests`.
+        """
+        return WireTransport(self.wire)
 
     # -- logins and tokens
 
@@ -386,23 +367,27 @@ class ProviderInProcess:
 
         RFC 9068 §2.2.
         """
-        now = self._now()
         account = self.find_person(person) if isinstance(person, str) else person
-        audiences = self.issuer if audience is None else audience
-        made: dict[str, JsonValue] = {
-            "iss": self.issuer,
-            "sub": client_id if account is None else account.subject,
-            "aud": audiences if isinstance(audiences, str) else list(audiences),
-            "client_id": client_id,
-            "exp": now + expires_in,
-            "iat": min(now, now + expires_in),
-            "jti": base64url.encode(secrets.token_bytes(16)),
-            # A token without any scope has no such claim.
-            "scope": (scope if isinstance(scope, str) else format_scope(tuple(scope))) or None,
-            **(claims or {}),
-        }
-        told = {name: value for name, value in made.items() if value is not None}
-        return sign_jwt(self._run(self._site.server.keys.signer(alg, now)), told, typ=typ)
+        made = access_token_claims(
+            issuer=self.issuer,
+            subject=None if account is None else account.subject,
+            client_id=client_id,
+            audience=self.issuer if audience is None else audience,
+            scope=scope,
+            now=self._now(),
+            expires_in=expires_in,
+        )
+        return self._sign(alg, {**made, **(claims or {})}, typ=typ)
+
+    def rotate_keys(self, alg: SigningAlgorithm | None = None) -> None:
+        """Sign with new keys from now on; the old ones stay published until their time is over.
+
+        Args:
+            alg: whose key is replaced; by default those of RS256 and ES256.
+        """
+        for one in FIRST_ALGORITHMS if alg is None else (alg,):
+            self._run(rotate_key(self._policy, _key_ring(), one, self._now(), immediately=True))
+        self._run(self._site.server.keys.current(self._now()))
 
     # -- its life
 
@@ -426,11 +411,21 @@ class ProviderInProcess:
     def __repr__(self) -> str:
         return f"ProviderInProcess({self.issuer!r})"
 
+    def _sign_anew(self, raw_token: str, changes: Mapping[str, JsonValue]) -> str:
+        """Return one of the server's ID tokens with other claims, signed as it was."""
+        jwt = parse_jwt(raw_token)
+        return self._sign(_ALGS[jwt.alg], {**jwt.claimed, **changes}, typ="JWT")
+
+    def _sign(self, alg: SigningAlgorithm, claims: Mapping[str, JsonValue], *, typ: str) -> str:
+        key = self._run(self._site.server.keys.signer(alg, self._now()))
+        told = {name: value for name, value in claims.items() if value is not None}
+        return sign_jwt(key, told, typ=typ)
+
     def _is_mine(self, url: str) -> bool:
         return url.partition("?")[0] == self._policy.endpoint("authorize")
 
     def _now(self) -> int:
-        return int(self.clock())
+        return int(self.clock()) + self.faults.ahead
 
     def _run(self, flow: Flow[R]) -> R:
         return run(flow, self._performer.perform)

@@ -71,6 +71,7 @@ class Visitor:
         self._run = run
         self._clock = clock
         self._cookies: dict[str, str] = {}
+        self._seen_at = 0
 
     def authorize(self, url: str, *, allow: bool = True) -> str:
         """Open an authorization URL, log in, agree, and return where that leads.
@@ -82,9 +83,12 @@ class Visitor:
         Raises:
             UsageError: the server shows an error page; its code is the error's.
         """
-        if not allow:
-            # Somebody who is logged in and has agreed before is not asked again.
+        now = self._clock()
+        if not allow or now < self._seen_at:
+            # Who is logged in and has agreed is not asked again; and a clock that was set back
+            # would have somebody logged in since a moment that is yet to come.
             self._cookies.clear()
+        self._seen_at = now
         issuer = self._server.policy.issuer.rstrip("/")
         pages = {f"{issuer}/login": self._log_in, f"{issuer}/consent": self._consent}
         for _ in range(_MOST_STEPS):
