@@ -19,20 +19,13 @@ from codegrant.errors import MessageError, UsageError
 from codegrant.flow import Effect, Flow, ask
 from codegrant.http import is_loopback_host
 from codegrant.messages.bearer import parse_challenges
+from codegrant.providers import Quirk
 from codegrant.secret import Secret
 
 __all__ = [
-    "Address",
-    "AnyClient",
-    "BearerCalls",
-    "Calls",
-    "Exchange",
-    "RefreshingCalls",
-    "advance",
-    "async_steps",
-    "origin_parts",
-    "steps",
-]
+    "Address", "AnyClient", "BearerCalls", "Calls", "Exchange", "RefreshingCalls",
+    "advance", "async_steps", "origin_parts", "steps",
+]  # fmt: skip
 
 
 class AnyClient(Protocol):
@@ -217,10 +210,14 @@ class RefreshingCalls:
         self._perform = client.perform
         self._is_async = inspect.iscoroutinefunction(client.perform)
         self._destinations = _Destinations(client.flows.config.api_origins)
+        self._headers = client.flows.config.api_headers
+        self._bare = client.flows.config.has(Quirk.BARE_401)
 
     def start(self, request: ApiRequest, url: Address) -> Tokens | None:
         """See `Calls.start`; `None` when a refresh is due or the tokens must be loaded."""
         self._destinations.check(url)
+        for name, value in self._headers:
+            request.headers[name] = value
         tokens = self._tokens.ready(int(self._clock()))
         if tokens is not None:
             _sign(request, tokens)
@@ -238,14 +235,14 @@ class RefreshingCalls:
             tokens = yield from self._tokens.fresh(int(self._clock()))
             _sign(request, tokens)
             response = yield from ask(Exchange(request))
-        if not _is_refusal(response):
+        if not _is_refusal(response, bare=self._bare):
             return
         newer = yield from self._tokens.replace(tokens, int(self._clock()))
         if newer is None or not rewind():
             return
         _sign(request, newer)
         response = yield from ask(Exchange(request))
-        if _is_refusal(response):
+        if _is_refusal(response, bare=self._bare):
             self._tokens.give_up(newer)
 
     def perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
@@ -436,10 +433,13 @@ def _find_next(request: Any, response: Any) -> Any:  # noqa: ANN401 - see `steps
     return following
 
 
-def _is_refusal(response: ApiResponse) -> bool:
-    """Return whether the API says that the token itself is no good. RFC 6750 §3.1."""
-    if response.status_code != 401:
-        return False
+def _is_refusal(response: ApiResponse, *, bare: bool) -> bool:
+    """Return whether the API says that the token itself is no good. RFC 6750 §3.1.
+
+    With `bare` it says so by the status alone.
+    """
+    if response.status_code != 401 or bare:
+        return response.status_code == 401
     try:
         found = parse_challenges(response.headers.get("www-authenticate", ""))
     except MessageError:

@@ -157,7 +157,14 @@ class ClientConfig:
         if self.provider is None:
             return ()
         headers = self.provider.api_headers
-        return tuple((name, text.replace("{client_id}", self.client_id)) for name, text in headers)
+        named = ((name, text.replace("{client_id}", self.client_id)) for name, text in headers)
+        return (*self.common_headers, *named)
+
+    @property
+    def common_headers(self) -> tuple[tuple[str, str], ...]:
+        """What every endpoint of the server wants to see."""
+        agent = "" if self.provider is None else self.provider.user_agent
+        return (("user-agent", agent),) if agent else ()
 
     def authentication_at(
         self, metadata: ServerMetadata, methods: Sequence[str] = ()
@@ -185,6 +192,7 @@ class ClientConfig:
             supported=supported,
             guarded=self.guarded,
             signed_secret=self.signed_secret,
+            headers=self.common_headers,
         )
 
     def owns(self, tokens: Tokens) -> bool:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.exchange import exchange_code
 from codegrant.client.identity import fetch_identity, is_identifying
+from codegrant.client.known_provider import add_callback
 from codegrant.client.lineage import Lineage
 from codegrant.client.login import LoginRequest, SealedState, identity_at, scope_at, start_login
 from codegrant.client.pending import PendingLogin, ProviderIdentity
@@ -122,7 +123,7 @@ class ClientFlows:
         The order: form, state, age, provider, `iss`, error, code. Nothing is sent before
         all of them hold, and a login is exchanged once.
         """
-        response = _parse_callback(callback_url)
+        parameters, response = _parse_callback(callback_url)
         if not response.state:
             raise state_error("state_missing", "the callback has no state")
         if not same_secret(response.state, login.state):
@@ -151,6 +152,7 @@ class ClientFlows:
         tokens = yield from exchange_code(
             self.config, server, self._keys_of(server), answer=answer, login=login, now=now
         )
+        tokens = add_callback(self.config, parameters, tokens)
         yield from ask(Report(logging.INFO, "login finished", _about(tokens)))
         return tokens
 
@@ -311,12 +313,15 @@ def _about(tokens: Tokens) -> dict[FieldName, str | int]:
     return fields
 
 
-def _parse_callback(callback_url: str) -> AuthorizationResponse | AuthorizationErrorResponse:
-    """Return the authorization response in a callback's URL."""
+def _parse_callback(
+    callback_url: str,
+) -> tuple[Parameters, AuthorizationResponse | AuthorizationErrorResponse]:
+    """Return the parameters in a callback's URL, and the authorization response that they are."""
     address, _, query = callback_url.strip().partition("#")[0].partition("?")
     try:
         urlsplit(address)  # refuses what is no URL, and knows the address from the login before
-        return parse_authorization_response(Parameters.parse(query))
+        parameters = Parameters.parse(query)
+        return parameters, parse_authorization_response(parameters)
     except (MessageError, ValueError) as error:
         reason = error.message if isinstance(error, MessageError) else "it is no URL"
         code = error.code if isinstance(error, MessageError) else "malformed_callback"

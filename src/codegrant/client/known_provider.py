@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.tokens import Tokens
+from codegrant.errors import MessageError
 from codegrant.messages.authorization import AuthorizationRequest
+from codegrant.messages.json import parse_object
+from codegrant.messages.parameters import Parameters
 from codegrant.providers import Provider, Quirk
+from codegrant.rules.quirks import callback_scope
 from codegrant.rules.redirect_uri import add_to_query
 from codegrant.rules.scope import format_scope
 
 __all__ = [
+    "add_callback",
     "authorization_url",
     "consent_prompt",
     "default_scope",
@@ -52,6 +59,27 @@ def authorization_url(
     url = add_to_query(endpoint, [*pairs, *(pair for pair in wanted if pair[0] not in named)])
     # A plus sign itself was written as %2B.
     return url.replace("+", "%20") if provider.has(Quirk.PERCENT_SPACES) else url
+
+
+def add_callback(config: ClientConfig, parameters: Parameters, tokens: Tokens) -> Tokens:
+    """Return tokens with what only the callback of a known provider tells.
+
+    The browser brought it, and no signature holds it: it names, and it proves nothing.
+
+    Args:
+        config: of the client.
+        parameters: of the callback, which has been judged.
+        tokens: of the login.
+    """
+    scope = callback_scope(parameters, config.provider)
+    if scope is not None:
+        asked = tokens.scope | tokens.missing_scope
+        tokens = replace(tokens, scope=frozenset(scope), missing_scope=asked - frozenset(scope))
+    user = parameters.single("user") if config.has(Quirk.NAME_ONCE) else None
+    if user is not None:
+        with suppress(MessageError):
+            tokens = replace(tokens, extra={**tokens.extra, "user": parse_object(user)})
+    return tokens
 
 
 def consent_prompt(config: ClientConfig) -> str | None:

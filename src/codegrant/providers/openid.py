@@ -269,6 +269,7 @@ OPENID = (
             offline_scope="refresh_token",
             auth_method="client_secret_post",
             user=_CLAIMS,
+            quirks=frozenset({Quirk.BARE_401}),
             notes=(
                 "The subject is a URL; `user_id` and `organization_id` are in `raw` of userinfo.",
                 "The token answer has no `expires_in`: a 401 says that the session is over.",

@@ -58,6 +58,7 @@ class Quirk(Enum):
     NESTED_USER = "the token answer holds the user"
     USERINFO_POST = "userinfo is a POST"
     EMAIL_LIST = "verified addresses are at an address of their own"
+    BARE_401 = "an API says that a token is no good by a 401 alone"
     HEADERS = "API calls need headers of this provider's own"
     HOST_CHOSEN = "the host is somebody's input: it must live at public addresses"
 

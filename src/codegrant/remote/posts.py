@@ -41,6 +41,7 @@ class ClientAuthentication:
         guarded: whether it must live at public addresses.
         signed_secret: what `secret` is made from anew for each request, at a provider that
             wants a JWT in its place.
+        headers: that every request to this server has.
     """
 
     client_id: str
@@ -52,6 +53,7 @@ class ClientAuthentication:
     supported: tuple[str, ...] = ()
     guarded: bool = False
     signed_secret: SignedSecret | None = None
+    headers: tuple[tuple[str, str], ...] = ()
 
     def secrets(self, *others: Secret | None) -> list[Secret]:
         """Return the secret, if there is one, and what else a request holds, for its errors."""
@@ -144,7 +146,7 @@ def authenticated_post(
     request = Request(
         method="POST",
         url=url,
-        headers=Headers([*common, *auth_headers, *headers]),
+        headers=Headers([*common, *client.headers, *auth_headers, *headers]),
         body=build_query([*form, *auth_form]).encode(),
     )
     response = yield from send(request, stage=stage, guarded=client.guarded)
