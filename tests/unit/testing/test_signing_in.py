@@ -12,6 +12,13 @@ import flask
 import httpx
 import httpx2
 import pytest
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+from django.test import AsyncClient as DjangoAsyncBrowser
+from django.test import Client as DjangoBrowser
+from django.test import override_settings
+from django.urls import include
+from django.urls import path as at
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
@@ -22,14 +29,17 @@ from starlette.routing import Route
 from codegrant import AsyncClient, Client, KeyRing, UsageError
 from codegrant.stores.sqlite import SqliteStore
 from codegrant.testing import ProviderInProcess
+from codegrant.web import django as for_django
 from codegrant.web import fastapi as for_fastapi
 from codegrant.web import flask as for_flask
 from codegrant.web import starlette as for_starlette
+from tests.support import django_project
+from tests.support.documents import ROOT, example
 
 pytestmark = pytest.mark.not_watched("the test clients log every address, the callback's as well")
 
 RING = KeyRing(["a key ring for tests only, 32 characters and more"])
-HOME = "https://app.test"
+HOME = "https://app.example"
 
 
 class Site(NamedTuple):
@@ -86,7 +96,21 @@ def make_fastapi(store: SqliteStore) -> Site:
     return Site(app, lambda: TestClient(app, base_url=HOME), clients)
 
 
-@pytest.fixture(params=[make_flask, make_starlette, make_fastapi])
+def make_django(store: SqliteStore) -> Site:
+    clients = clients_of(Client)
+    login = for_django.Login[Client](clients, store=store, key_ring=RING, public_url=HOME)
+
+    @login.required
+    def who(request: HttpRequest) -> JsonResponse:
+        found = login.identity(request)
+        return JsonResponse({"sub": found.subject, "iss": found.issuer})
+
+    urls = django_project.Urls([at("", include(login.urls)), at("who", who)])
+    more: dict[str, Any] = {django_project.SITE: urls}
+    return Site(urls, lambda: DjangoBrowser(**more), clients)
+
+
+@pytest.fixture(params=[make_flask, make_starlette, make_fastapi, make_django])
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     with SqliteStore(":memory:") as store:
         yield request.param(store)
@@ -103,6 +127,8 @@ def providers(site: Site) -> Iterator[dict[str, ProviderInProcess]]:
 
 
 def ask(browser: Any, path: str) -> Any:
+    if isinstance(browser, DjangoBrowser):
+        return browser.get(path, secure=True, headers={"host": HOME[8:]})
     return browser.get(f"{HOME}{path}", follow_redirects=False)
 
 
@@ -185,6 +211,50 @@ def test_an_async_client_over_the_application_logs_in(
 
     alice = providers["one"].find_person("alice")
     assert asyncio.run(visit()) == {"sub": alice.subject, "iss": "https://one.test"}
+
+
+def test_the_documented_helper_for_django_signs_alice_in() -> None:
+    program = example("django_browser.py", ROOT / "docs" / "testing.md")
+    names: dict[str, Any] = {"__name__": "django_browser"}
+    exec(compile(program.text, program.name, "exec"), names)  # noqa: S102 - the documentation
+    client = Client("https://one.test", client_id="app", client_secret="the secret of app")
+    with SqliteStore(":memory:") as store, ProviderInProcess("https://one.test") as provider:
+        login = for_django.Login[Client](client, store=store, key_ring=RING)
+
+        @login.required
+        def me(request: HttpRequest) -> JsonResponse:
+            return JsonResponse({"sub": login.identity(request).subject})
+
+        urls = django_project.Urls([at("", include(login.urls)), at("me", me)])
+        plain = [one for one in settings.MIDDLEWARE if "ChooseSite" not in one]
+        with override_settings(ALLOWED_HOSTS=["testserver"], ROOT_URLCONF=urls, MIDDLEWARE=plain):
+            browser = names["sign_in"](provider, client)
+            alice = provider.find_person("alice")
+            assert browser.get("/me", secure=True).json() == {"sub": alice.subject}
+            assert DjangoBrowser().get("/me", secure=True).status_code in {302, 303}
+
+
+def test_the_async_client_of_django_logs_in() -> None:
+    home = "https://testserver"
+    with (
+        SqliteStore(":memory:") as store,
+        ProviderInProcess("https://one.test") as provider,
+        override_settings(ALLOWED_HOSTS=["testserver"]),
+    ):
+        clients = clients_of(AsyncClient)
+        setting: dict[str, Any] = {"store": store, "key_ring": RING, "public_url": home}
+        login = for_django.Login[AsyncClient](clients, **setting)
+        provider.register(clients["one"], redirect_uri=f"{home}/callback/one")
+        urls = django_project.Urls([at("", include(login.urls))])
+
+        async def visit() -> Any:
+            browser: Any = DjangoAsyncBrowser()
+            handler = browser.handler
+            browser.handler = lambda scope: handler({**scope, django_project.SITE: urls})
+            return await provider.login_as_async(browser, path=f"{home}/login/one")
+
+        answer = asyncio.run(visit())
+        assert (answer.status_code, answer.headers["location"]) == (303, "/")
 
 
 def test_a_client_over_wsgi_logs_in(tmp_path: Path) -> None:
