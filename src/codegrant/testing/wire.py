@@ -137,7 +137,8 @@ class Wire:
 
     def __exit__(self, *exc_info: object) -> None:
         with _lock:
-            _up.remove(self)
+            if self in _up:
+                _up.remove(self)
             if not _up:
                 _put(_REAL)
 

@@ -184,6 +184,20 @@ def test_the_newest_of_two_wires_is_asked_first(colour: Colour) -> None:
         assert send(colour, API).body == b"older"
 
 
+def test_wires_come_down_in_any_order_and_more_than_once(neighbour: str) -> None:
+    driver, first, second = SyncDriver(HttpSettings()), Wire(), Wire()
+    for wire in (first, second):
+        wire.serve(neighbour, echo)
+        wire.__enter__()  # noqa: PLC2801 - two that overlap
+    request = Request(method="GET", url=neighbour)
+    first.__exit__()
+    first.__exit__()
+    assert driver.send(request).status == 207
+    second.__exit__()
+    assert driver.send(request).status == 200
+    driver.close()
+
+
 def test_many_threads_share_a_wire(wire: Wire) -> None:
     wire.serve(API, echo)
     driver = SyncDriver(HttpSettings())
