@@ -520,7 +520,7 @@ OPEN = _expand(
         "CL-FLOW": "13-14",
         "CL-TOK": "13",
         "CL-NAT": "01-07",
-        "CL-LO": "01-02 04",
+        "CL-LO": "04",
         "RS-DPOP": "01-06",
         "RS-PRM": "01-03",
     }

@@ -359,6 +359,23 @@ class MockProvider(Listener):
             }
         )
 
+    def logout_token(self, typ: str | None = "logout+jwt", **changes: object) -> str:
+        """Sign a logout token about the person; an ellipsis takes a claim out."""
+        now = int(self.clock())
+        claims = {
+            "iss": self.issuer,
+            "sub": self.subject,
+            "aud": CLIENT_ID,
+            "exp": now + 120,
+            "iat": now,
+            "jti": self._mint(),
+            "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+            **changes,
+        }
+        kept = {name: value for name, value in claims.items() if value is not ...}
+        header = {"alg": "ES256", "kid": self.signing_kid, **({"typ": typ} if typ else {})}
+        return encode_jwt(self.header(header), kept, self.keys[self.signing_kid])
+
     def sign(self, claims: dict[str, object]) -> str:
         key = self.keys[self.signing_kid]
         alg = "ES256" if isinstance(key, ec.EllipticCurvePrivateKey) else "RS256"

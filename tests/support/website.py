@@ -68,7 +68,9 @@ class Website:
                 self.after(effect)
                 return answer
 
-    def request(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> Request:
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Request:
         parts = urlsplit(url)
         return Request(
             method=method,
@@ -76,6 +78,7 @@ class Website:
             path=unquote(parts.path.removeprefix(self.mount)),
             query=parts.query,
             headers=Headers(headers or {}),
+            body=body,
         )
 
     def respond(self, request: Request) -> Response:
@@ -105,14 +108,18 @@ class Visitor:
     def pending(self) -> list[str]:
         return [name for name in self.cookies if "cg-login-" in name]
 
-    def request(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> Request:
+    def request(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Request:
         url = urljoin(self.root, url)
         jar = self.jar.get(urlsplit(url).hostname or "", {})
         sent = {"cookie": "; ".join(f"{n}={v}" for n, v in jar.items())} if jar else {}
-        return self.site.request(method, url, {**sent, **(headers or {})})
+        return self.site.request(method, url, {**sent, **(headers or {})}, body)
 
-    def send(self, method: str, url: str, headers: Mapping[str, str] | None = None) -> Response:
-        request = self.request(method, url, headers)
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Response:
+        request = self.request(method, url, headers, body)
         response = self.site.respond(request)
         jar = self.jar.setdefault(urlsplit(request.url).hostname or "", {})
         for line in response.headers.get_all("set-cookie"):

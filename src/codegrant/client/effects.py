@@ -18,6 +18,7 @@ __all__ = [
     "ClaimCallback",
     "Claimed",
     "DeleteSession",
+    "EndSessions",
     "FindSession",
     "FinishCallback",
     "Finished",
@@ -37,11 +38,17 @@ class StoredSession:
         digest: 32-byte SHA-256 of the session id that the browser's cookie holds.
         sealed: the tokens and what else belongs to the session, sealed by the caller.
         expires_at: epoch seconds; from then on the session is not found.
+        person: 32-byte digest of who it is, at which issuer and for which client; empty when
+            the login identified nobody. `EndSessions` finds it by this and the next.
+        provider_session: 32-byte digest of the session at the provider, for the same issuer
+            and client; empty when the provider did not name it.
     """
 
     digest: bytes
     sealed: str
     expires_at: int
+    person: bytes = b""
+    provider_session: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,8 @@ class SaveSession(Effect[bool]):
     """Replace a session that is still there, e.g. after a refresh.
 
     True when it was replaced. False when it is gone: a session that ended in the meantime
-    (logout) does not come back.
+    (logout) does not come back. Its `person` and `provider_session` stay as they were when
+    it began.
 
     Attributes:
         replacing: the sealed text that must be there, so that nobody undoes what another
@@ -136,6 +144,42 @@ class DeleteSession(Effect[bool]):
     """End a session. True for exactly one caller."""
 
     digest: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndSessions(Effect[int | None]):
+    """End the sessions that a logout token names, and remember the token: both or neither.
+
+    The number of sessions that ended, of whatever process began them; what has expired may
+    count or not. `None` when the token was remembered already, and then nothing ends: of
+    all who bring the same token exactly one gets a number, until `remember_until`.
+
+    A session ends when everything fits that the token names: with `person` alone all of that
+    person, with `provider_session` alone the sessions that have it. With both, the sessions
+    of that person that have it or that have none: the provider may have left it untold.
+
+    Attributes:
+        token_digest: 32-byte SHA-256 that stands for the token; no login's digest is the same.
+        person: as in `StoredSession`; empty when the token names nobody.
+        provider_session: as in `StoredSession`; empty when the token names none. One of the
+            two is there.
+        now: epoch seconds.
+        remember_until: epoch seconds; no earlier than the end of the token.
+    """
+
+    token_digest: bytes
+    person: bytes = b""
+    provider_session: bytes = b""
+    now: int
+    remember_until: int
+
+    def ends(self, session: StoredSession) -> bool:
+        """Return whether a session is one of those that the token names."""
+        if self.person and session.person != self.person:
+            return False
+        if not self.provider_session or session.provider_session == self.provider_session:
+            return bool(self.person or self.provider_session)
+        return bool(self.person) and not session.provider_session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:  # the grants beside the code are imported when they are used
     from codegrant.client.token_exchange import ExchangedToken
     from codegrant.messages.grants import ClientCredentialsRequest, TokenExchangeRequest
     from codegrant.messages.resource_metadata import ResourceMetadata
+    from codegrant.rules.logout_token import LogoutToken
 
 __all__ = ["ClientFlows"]
 
@@ -253,6 +254,35 @@ class ClientFlows:
             fields["code"] = error.code
             level = logging.INFO if error.code == "no_revocation" else logging.WARNING
             yield from ask(Report(level, "tokens could not be revoked", fields))
+
+    def end_session_url(
+        self, tokens: Tokens | None, post_logout_redirect_uri: str, state: str, now: int
+    ) -> Flow[str | None]:
+        """Return where the browser ends its session at the provider; None if nowhere.
+
+        Args:
+            tokens: of the login that ends; None when they are gone.
+            post_logout_redirect_uri, state: see `client.logout.end_session_url`.
+            now: epoch seconds.
+        """
+        from codegrant.client.logout import end_session_url
+
+        server = yield from self.find_server(now)
+        return end_session_url(
+            self.config,
+            server.metadata,
+            id_token=None if tokens is None else tokens.id_token,
+            post_logout_redirect_uri=post_logout_redirect_uri,
+            state=state,
+        )
+
+    def verify_logout_token(self, raw_token: str, now: int) -> Flow[LogoutToken]:
+        """Return whom the provider has signed out, as its logout token says."""
+        from codegrant.client.logout import verify_logout_token
+
+        server = yield from self.find_server(now)
+        keys = self._keys_of(server)
+        return (yield from verify_logout_token(self.config, server, keys, raw_token, now))
 
     def userinfo(self, tokens: Tokens, now: int) -> Flow[UserInfo]:
         """Return the claims of the userinfo endpoint; see `Client.userinfo`."""

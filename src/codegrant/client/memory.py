@@ -6,6 +6,7 @@ not see them.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Lock
 from typing import NamedTuple, TypeVar, cast
 
@@ -14,6 +15,7 @@ from codegrant.client.effects import (
     ClaimCallback,
     Claimed,
     DeleteSession,
+    EndSessions,
     FindSession,
     FinishCallback,
     Finished,
@@ -84,6 +86,8 @@ class MemoryTokenStore:
                 return self._find(digest, now)
             case DeleteSession(digest):
                 return self._sessions.pop(digest, None) is not None
+            case EndSessions():
+                return self._end(effect)
             case TakeLease():
                 return self._take(effect)
             case ReleaseLease():
@@ -115,8 +119,21 @@ class MemoryTokenStore:
         found = self._find(effect.session.digest, effect.now)
         if found is None or effect.replacing not in (None, found.sealed):
             return False
-        self._sessions[effect.session.digest] = effect.session
+        self._sessions[effect.session.digest] = replace(
+            effect.session, person=found.person, provider_session=found.provider_session
+        )
         return True
+
+    def _end(self, effect: EndSessions) -> int | None:
+        claim = ClaimCallback(
+            login_digest=effect.token_digest, now=effect.now, expires_at=effect.remember_until
+        )
+        if not isinstance(self._claim(claim), Claimed):
+            return None
+        ended = [digest for digest, one in self._sessions.items() if effect.ends(one)]
+        for digest in ended:
+            del self._sessions[digest]
+        return len(ended)
 
     def _take(self, effect: TakeLease) -> bool:
         lease = self._leases.get(effect.key)

@@ -23,7 +23,7 @@ from codegrant.rules.claims import (
 )
 from codegrant.secret import same_secret
 
-__all__ = ["ClaimedIdToken", "IdToken", "accept_id_token", "read_id_token"]
+__all__ = ["ClaimedIdToken", "IdToken", "accept_id_token", "check_parties", "read_id_token"]
 
 MAXIMUM_SUBJECT_LENGTH = 255
 
@@ -124,7 +124,7 @@ def read_id_token(
     claims, alg = jwt.claimed, jwt.alg
     try:
         _check_header(jwt.typ, alg, allowed_algs)
-        _check_parties(claims, issuer, client_id, issuer_alias)
+        check_parties(claims, issuer, client_id, issuer_alias)
         issued_at, expires_at = check_times(claims, now=now, leeway=leeway)
         _check_nonce(claims, nonce)
         for name, value in (("at_hash", access_token), ("c_hash", code), ("s_hash", state)):
@@ -178,7 +178,7 @@ def _check_header(typ: str, alg: str, allowed_algs: Collection[str]) -> None:
         )  # fmt: skip
 
 
-def _check_parties(
+def check_parties(
     claims: Mapping[str, JsonValue], issuer: str, client_id: str, issuer_alias: str
 ) -> None:
     """Check who made it and for whom. OpenID Connect Core §3.1.3.7 (2 to 5)."""

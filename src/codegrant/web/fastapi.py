@@ -19,6 +19,7 @@ from codegrant.client.aio import AsyncClient
 from codegrant.errors import ConfigurationError
 from codegrant.sealing import KeyRing
 from codegrant.web.login import SESSION_LIFETIME
+from codegrant.web.login_logout import LogoutAt
 from codegrant.web.login_sessions import SignedIn
 from codegrant.web.login_setup import AsyncTokenStore, check_signed_in
 
@@ -59,6 +60,7 @@ class Login(starlette.Login, SecurityBase):
         logout_path: str = "/logout",
         home: str = "/",
         session_lifetime: int = SESSION_LIFETIME,
+        logout: LogoutAt = "local",
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(
@@ -73,6 +75,7 @@ class Login(starlette.Login, SecurityBase):
             logout_path=logout_path,
             home=home,
             session_lifetime=session_lifetime,
+            logout=logout,
             clock=clock,
         )
         self.scheme_name: str = "Login"

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from urllib.parse import urlencode
 
-from codegrant.client.effects import DeleteSession
 from codegrant.client.flows import ClientFlows
 from codegrant.client.known_provider import consent_prompt
 from codegrant.client.login import LoginRequest, SealedState
@@ -28,12 +27,12 @@ from codegrant.flow import Flow, ask
 from codegrant.http import Headers, Request, Response
 from codegrant.rules.return_to import safe_return_to
 from codegrant.sealing import KeyRing
-from codegrant.secret import digest_of
 from codegrant.web.login_addresses import LoginAddresses
 from codegrant.web.login_callback import LoginCallback
 from codegrant.web.login_effects import AtProvider
 from codegrant.web.login_failures import answer_failure
-from codegrant.web.login_pages import NOT_KEPT, chooser_page, logout_page, not_allowed, redirect
+from codegrant.web.login_logout import LoginLogout, LogoutAt
+from codegrant.web.login_pages import NOT_KEPT, chooser_page, not_allowed, redirect
 from codegrant.web.login_sessions import LoginSessions, SignedIn
 
 __all__ = ["SESSION_LIFETIME", "WebLogin"]
@@ -57,6 +56,8 @@ class WebLogin:
         home: where a person goes after login and logout, unless asked otherwise; below the
             application's root.
         session_lifetime: seconds, at least 60.
+        logout: `local` ends the session here; `provider` goes on to the provider's own
+            logout, where it has one, and comes back.
 
     Attributes:
         sessions: who is signed in.
@@ -65,7 +66,8 @@ class WebLogin:
         UsageError: there is no client, or one whose name has other characters than an
             address should.
         ConfigurationError: `public_url` is neither https nor loopback, a client's own
-            `redirect_uri` does not lead to the callback, or `session_lifetime` is too short.
+            `redirect_uri` does not lead to the callback, `session_lifetime` is too short, or
+            `logout` is something else.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class WebLogin:
         logout_path: str = "/logout",
         home: str = "/",
         session_lifetime: int = SESSION_LIFETIME,
+        logout: LogoutAt = "local",
     ) -> None:
         if not clients:
             raise UsageError("client: at least one is needed")
@@ -86,6 +89,8 @@ class WebLogin:
             raise ConfigurationError(
                 f"session_lifetime: {session_lifetime} is below {_SHORTEST_SESSION} seconds"
             )
+        if logout not in {"local", "provider"}:
+            raise ConfigurationError(f"logout: {logout!r} is neither local nor provider")
         self._clients = dict(clients)
         self._key_ring = key_ring
         configs = {name: flows.config for name, flows in self._clients.items()}
@@ -99,6 +104,9 @@ class WebLogin:
         )
         self.sessions: LoginSessions = LoginSessions(configs, key_ring, session_lifetime)
         self._callback = LoginCallback(self._clients, self._addresses, self.sessions, key_ring)
+        self._logout = LoginLogout(
+            self._clients, self._addresses, self.sessions, key_ring, logout=logout
+        )
 
     def routes(self) -> Iterator[tuple[str, str]]:
         """Yield a name and the path of each address that `respond` answers."""
@@ -111,7 +119,11 @@ class WebLogin:
     def respond(self, request: Request, now: int) -> Flow[Response]:
         """Return the answer to a request for one of `routes`."""
         if request.path == self._addresses.logout_path:
-            return (yield from self._sign_out(request, now))
+            return (yield from self._logout.sign_out(request, now))
+        if request.path == self._addresses.logged_out_path:
+            return (yield from self._logout.come_back(request, now))
+        if request.path in self._addresses.backchannels:
+            return (yield from self._logout.obey(request, now))
         if request.path in self._addresses.callbacks:
             if request.method not in {"GET", "POST"}:
                 return not_allowed("GET")
@@ -218,50 +230,3 @@ class WebLogin:
         query = f"?{urlencode({'return_to': return_to})}" if return_to else ""
         starts = self._addresses.starts.items()
         return chooser_page([(n, self._addresses.below(request, p) + query) for p, n in starts])
-
-    def _sign_out(self, request: Request, now: int) -> Flow[Response]:
-        """Sign out: at once for a form or link of our own, else after a question.
-
-        The session ends here first; then the provider is asked to revoke its tokens, and
-        whatever becomes of that, the person is signed out.
-        """
-        if request.method not in {"GET", "POST"}:
-            return not_allowed("GET, POST")
-        if not self._is_own(request):
-            return logout_page(self._addresses.below(request, self._addresses.logout_path))
-        cookies = self._addresses.cookies(request)
-        session_id = cookies.find_session(request.headers)
-        if session_id is not None:
-            try:
-                signed_in = yield from self._find_if_possible(session_id, now)
-                ended = yield from ask(DeleteSession(digest_of(session_id)))
-            except StoreError as error:
-                retry = self._addresses.below(request, self._addresses.logout_path)
-                return (yield from answer_failure(error, retry, what="signing out failed"))
-            if ended and signed_in is not None:
-                yield from self._revoke(signed_in, now)
-        return redirect(self._addresses.home(request), [cookies.clear(cookies.session)])
-
-    def _find_if_possible(self, session_id: str, now: int) -> Flow[SignedIn | None]:
-        """Return whose session it is, unless something stands in the way of reading it."""
-        try:
-            return (yield from self.sessions.find(session_id, now))
-        except CodegrantError:
-            return None
-
-    def _revoke(self, signed_in: SignedIn, now: int) -> Flow[None]:
-        """Ask the provider to revoke the tokens of a session that has ended."""
-        name, tokens = signed_in.provider, signed_in.tokens
-        flows = self._clients[name]
-        yield from ask(AtProvider(name, lambda: flows.revoke_quietly(tokens, now)))
-
-    def _is_own(self, request: Request) -> bool:
-        """Return whether a page of the application itself asked, as the browser says.
-
-        An older browser says nothing about a link; a form tells its origin.
-        """
-        site = request.headers.get("sec-fetch-site")
-        if site or request.method == "GET":
-            return site == "same-origin" or (site == "none" and request.method == "POST")
-        origin = request.headers.get("origin")
-        return not origin or origin == self._addresses.origin(request)

@@ -61,12 +61,24 @@ class LoginAddresses:
         self.callbacks: dict[str, str] = {callback_path + end: name for name, end in names.items()}
         self.login_path: str = login_path
         self.logout_path: str = logout_path
+        self.logged_out_path: str = f"{logout_path}/done"
+        self.backchannels: dict[str, str] = {
+            f"{logout_path}/backchannel{end}": name for name, end in names.items()
+        }
         self._check()
 
     def routes(self) -> Iterator[tuple[str, str]]:
         """Yield a name and the path of each address, e.g. `login.google` and `/login/google`."""
-        named = {"login": self.login_path, "logout": self.logout_path}
-        for kind, paths in (("login", self.starts), ("callback", self.callbacks)):
+        named = {
+            "login": self.login_path,
+            "logout": self.logout_path,
+            "logout.done": self.logged_out_path,
+        }
+        for kind, paths in (
+            ("login", self.starts),
+            ("callback", self.callbacks),
+            ("logout.backchannel", self.backchannels),
+        ):
             for path, name in paths.items():
                 named[kind if len(paths) == 1 else f"{kind}.{name}"] = path
         yield from named.items()
@@ -140,6 +152,10 @@ class LoginAddresses:
         url = self._base(request) + path
         check_https_or_loopback(url, name="redirect_uri", error=_no_public_url)
         return url
+
+    def logged_out_uri(self, request: Request) -> str:
+        """Return where a provider's logout leads back to."""
+        return self._base(request) + self.logged_out_path
 
     def cookies(self, request: Request) -> LoginCookies:
         """Return the application's cookies."""

@@ -122,6 +122,10 @@ def describe_failure(error: CodegrantError) -> Failure:
                 "Please try again; if it happens again, tell the people who run this application.",
                 503,
             )
+        case PeerError(stage="logout"):
+            return Failure(
+                "This sign-out could not be matched", "Please go back to the application.", 400
+            )
         case PeerError(stage="callback"):
             return Failure(
                 "This sign-in could not be completed",

@@ -13,16 +13,19 @@ from dataclasses import dataclass, field, fields
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.effects import (
     DeleteSession,
+    EndSessions,
     FindSession,
     ReleaseLease,
     SaveSession,
     StoredSession,
     TakeLease,
 )
+from codegrant.client.logout import person_digest, provider_session_digest
 from codegrant.client.tokens import Tokens
 from codegrant.errors import SealBroken, UsageError
 from codegrant.flow import Flow, ask
 from codegrant.rules.identity import Identity
+from codegrant.rules.logout_token import LogoutToken
 from codegrant.sealing import KeyRing
 from codegrant.secret import digest_of
 
@@ -128,7 +131,19 @@ class LoginSessions:
             digest=signed_in.session,
             sealed=key_ring.seal(_PURPOSE, json.dumps(values).encode()),
             expires_at=signed_in.expires_at,
+            **self._names(signed_in),
         )
+
+    def _names(self, signed_in: SignedIn) -> dict[str, bytes]:
+        """Return by what a logout token of the provider finds a session."""
+        token, config = signed_in.tokens.identity, self._configs[signed_in.provider]
+        if token is None:
+            return {}
+        names = {"person": person_digest(config, token.issuer, token.subject)}
+        session = token.claims.get("sid")
+        if isinstance(session, str) and session:
+            names["provider_session"] = provider_session_digest(config, token.issuer, session)
+        return names
 
     def find(self, session_id: str | None, now: int) -> Flow[SignedIn | None]:
         """Return whose session it is; one look-up.
@@ -192,6 +207,36 @@ class LoginSessions:
     def release_lease(self, signed_in: SignedIn, owner: bytes) -> Flow[bool]:
         """Give the lease back; False when somebody else has it."""
         return (yield from ask(ReleaseLease(key=_lease_key(signed_in), owner=owner)))
+
+    def end_named(self, provider: str, token: LogoutToken, now: int) -> Flow[int | None]:
+        """End the sessions that a logout token names, once per token.
+
+        Args:
+            provider: whose token it is, by the application's name.
+            token: verified.
+            now: epoch seconds.
+
+        Returns:
+            How many ended; None when the token came before.
+        """
+        config, issuer = self._configs[provider], token.issuer
+        person = session = b""
+        if token.subject is not None:
+            person = person_digest(config, issuer, token.subject)
+        if token.session is not None:
+            session = provider_session_digest(config, issuer, token.session)
+        told = json.dumps(["codegrant logout token", issuer, config.client_id, token.token_id])
+        return (
+            yield from ask(
+                EndSessions(
+                    token_digest=digest_of(told),
+                    person=person,
+                    provider_session=session,
+                    now=now,
+                    remember_until=token.expires_at + 2 * config.leeway,
+                )
+            )
+        )
 
     def end(self, signed_in: SignedIn) -> Flow[bool]:
         """End a session. True for exactly one caller."""

@@ -31,6 +31,7 @@ from codegrant.rules.identity import Identity
 from codegrant.sealing import KeyRing
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
+from codegrant.web.login_logout import LogoutAt
 from codegrant.web.login_sessions import SignedIn
 from codegrant.web.login_setup import (
     AsyncTokenStore,
@@ -92,6 +93,8 @@ class Login:
         login_path, callback_path, logout_path: of the three addresses.
         home: where a person goes after login and logout, below the application's root.
         session_lifetime: seconds, at least 60.
+        logout: `local` ends the session here; `provider` goes on to the provider's own
+            logout, where it has one, and comes back.
         clock: returns epoch seconds; for tests.
 
     Raises:
@@ -114,6 +117,7 @@ class Login:
         logout_path: str = "/logout",
         home: str = "/",
         session_lifetime: int = SESSION_LIFETIME,
+        logout: LogoutAt = "local",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clients = clients_by_name(client, AsyncClient)
@@ -129,6 +133,7 @@ class Login:
             logout_path=logout_path,
             home=home,
             session_lifetime=session_lifetime,
+            logout=logout,
         )
         if app is not None:
             self.init_app(app)

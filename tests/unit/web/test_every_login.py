@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
@@ -16,7 +17,7 @@ from codegrant.client.effects import FindSession
 from codegrant.client.memory import MemoryTokenStore
 from codegrant.flow import Effect
 from tests.support.application import Clock
-from tests.support.login_sites import BASE, FORM, SITES, SYNC, SiteBrowser, client_for
+from tests.support.login_sites import BASE, FORM, SITES, SYNC, Reply, SiteBrowser, client_for
 from tests.support.mock_provider import Answer, Lie, Listener, MockProvider, Received, as_json
 from tests.support.tls import SelfSigned
 
@@ -136,6 +137,96 @@ def test_a_foreign_link_signs_nobody_out(browser: SiteBrowser, provider: MockPro
     assert browser.who() == "person-1"
     assert browser.get("/logout", {"Sec-Fetch-Site": "same-origin"}).location == "/"
     assert browser.who() is None
+
+
+@pytest.mark.requirement("CL-LO-01")
+def test_signing_out_leads_through_the_logout_of_the_provider_and_home(
+    make_site: MakeSite, provider: MockProvider
+) -> None:
+    url = f"{provider.issuer}/end-session"
+    provider.metadata = Lie({"end_session_endpoint": url})
+    browser = make_site(logout="provider")
+    browser.log_in(provider)
+    stolen = browser.tab()
+    left = browser.post("/logout")
+    address, _, query = left.location.partition("?")
+    sent = dict(parse_qsl(query))
+    assert (left.status, address) == (303, url)
+    assert sent["id_token_hint"] in provider.minted
+    assert sent["post_logout_redirect_uri"] == f"{BASE}/logout/done"
+    assert stolen.who() is None  # before the provider has answered anything
+    back = f"{sent['post_logout_redirect_uri']}?{urlencode({'state': sent['state']})}"
+    assert (browser.get(back).status, browser.get(back).location) == (303, "/")
+    for wrong in ("/logout/done", f"{back[:-4]}AAAA"):
+        assert (browser.get(wrong).status, browser.get(wrong).code) == (
+            400,
+            "logout_state_unknown",
+        )
+
+
+def _deliver(browser: SiteBrowser, token: str) -> Reply:
+    """Deliver a logout token as a provider does: without a browser."""
+    body = urlencode({"logout_token": token}).encode()
+    return SiteBrowser(browser.site).post("/logout/backchannel", FORM, body)
+
+
+@pytest.mark.requirement("CL-LO-02")
+def test_a_logout_token_ends_the_session_and_a_forged_one_does_not(
+    browser: SiteBrowser, provider: MockProvider
+) -> None:
+    provider.claims = Lie({"sid": "session-1"})
+    browser.log_in(provider)
+    token = provider.logout_token()
+    head, _, signature = token.rpartition(".")
+    forged = [
+        f"{head}.{'A' if signature[0] != 'A' else 'B'}{signature[1:]}",
+        provider.logout_token("at+jwt"),
+        provider.logout_token(iss="https://evil.example"),
+        provider.logout_token(aud="another"),
+        provider.logout_token(iat=99_999_999_999),
+        provider.logout_token(exp=1_000_000_000),
+        provider.logout_token(jti=...),
+        provider.logout_token(events={}),
+        provider.logout_token(nonce="n"),
+        provider.logout_token(sub=...),
+        "",
+    ]
+    for one in forged:
+        answer = _deliver(browser, one)
+        assert (answer.status, answer.headers.get("cache-control")) == (400, "no-store")
+        assert answer.json["error"] == "invalid_request"
+    for harmless in ({"sub": "person-2"}, {"sid": "session-2"}):
+        assert _deliver(browser, provider.logout_token(**harmless)).status == 200
+    assert browser.who() == "person-1"
+    answer = _deliver(browser, token)
+    assert (answer.status, answer.text) == (200, "")
+    assert answer.headers.get("cache-control") == "no-store"
+    assert browser.who() is None
+    browser.log_in(provider)
+    assert _deliver(browser, token).status == 400
+    assert browser.who() == "person-1"
+    assert _deliver(browser, provider.logout_token(sub=..., sid="session-1")).status == 200
+    assert browser.who() is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "size"),
+    [
+        pytest.param({"Content-Type": "application/json"}, 0, id="another kind"),
+        pytest.param({"Content-Type": "multipart/form-data; boundary=x"}, 0, id="multipart"),
+        pytest.param({}, 0, id="no kind"),
+        pytest.param(FORM, 65_536, id="more than 64 KiB"),
+    ],
+)
+def test_what_is_no_short_form_ends_nothing(
+    browser: SiteBrowser, provider: MockProvider, headers: dict[str, str], size: int
+) -> None:
+    browser.log_in(provider)
+    body = urlencode({"logout_token": provider.logout_token(), "x": "x" * size}).encode()
+    answer = SiteBrowser(browser.site).post("/logout/backchannel", headers, body)
+    assert (answer.status, answer.json["error_description"]) == (400, "logout_token_missing")
+    assert browser.who() == "person-1"
+    assert browser.get("/logout/backchannel").status == 405
 
 
 def test_reload_and_back_button_lead_to_the_same_page(

@@ -204,10 +204,15 @@ CREATE INDEX failures_by_age ON failures (at);
 CREATE TABLE logins (
     digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
     sealed TEXT NOT NULL,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    person BLOB NOT NULL CHECK (length(person) IN (0, 32)),
+    provider_session BLOB NOT NULL CHECK (length(provider_session) IN (0, 32))
 );
 CREATE INDEX logins_by_expiry ON logins (expires_at);
+CREATE INDEX logins_by_person ON logins (person);
+CREATE INDEX logins_by_provider_session ON logins (provider_session);
 
+-- A logout token that was obeyed is remembered here as well.
 CREATE TABLE callbacks (
     login_digest BLOB NOT NULL PRIMARY KEY CHECK (length(login_digest) = 32),
     expires_at INTEGER NOT NULL,

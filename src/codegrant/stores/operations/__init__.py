@@ -114,6 +114,7 @@ OPERATIONS: Mapping[type[Effect[Any]], Operation] = {
     client.SaveSession: _writes(logins.save_session),
     client.FindSession: _reads(logins.find_session),
     client.DeleteSession: _writes(logins.delete_session),
+    client.EndSessions: _writes(logins.end_sessions),
     client.TakeLease: _writes(logins.take_lease),
     client.ReleaseLease: _writes(logins.release_lease),
     settings.FindSetting: _reads(settings.find_setting),

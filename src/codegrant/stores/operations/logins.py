@@ -7,6 +7,7 @@ from codegrant.client.effects import (
     ClaimCallback,
     Claimed,
     DeleteSession,
+    EndSessions,
     FindSession,
     FinishCallback,
     Finished,
@@ -60,7 +61,9 @@ def save_session(effect: SaveSession) -> Flow[bool]:
     """Replace a session that has not ended."""
     return matched(
         _SQL["replace_login"],
-        **LOGIN.parameters(effect.session),
+        digest=effect.session.digest,
+        sealed=effect.session.sealed,
+        expires_at=effect.session.expires_at,
         now=effect.now,
         replacing=effect.replacing,
     )
@@ -74,6 +77,27 @@ def find_session(effect: FindSession) -> Flow[StoredSession | None]:
 def delete_session(effect: DeleteSession) -> Flow[bool]:
     """Delete a session."""
     return matched(_SQL["delete_login"], digest=effect.digest)
+
+
+def end_sessions(effect: EndSessions) -> Flow[int | None]:
+    """Delete the sessions that a logout token names, unless the token is known."""
+    claimed = yield from matched(
+        _SQL["claim_callback"],
+        login_digest=effect.token_digest,
+        expires_at=effect.remember_until,
+        now=effect.now,
+    )
+    if not claimed:
+        return None
+    person, session = effect.person, effect.provider_session
+    if not session:
+        statement, named = _SQL["end_logins_of_person"], {"person": person}
+    elif not person:
+        statement, named = _SQL["end_logins_of_session"], {"provider_session": session}
+    else:
+        statement = _SQL["end_logins_of_person_in_session"]
+        named = {"person": person, "provider_session": session}
+    return len((yield from execute(statement, **named)))
 
 
 def take_lease(effect: TakeLease) -> Flow[bool]:

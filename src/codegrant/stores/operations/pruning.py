@@ -5,7 +5,7 @@ The store has no clock: what is expired is judged by the time that the effects b
 
 from __future__ import annotations
 
-from codegrant.client.effects import ClaimCallback, SaveSession, TakeLease
+from codegrant.client.effects import ClaimCallback, EndSessions, SaveSession, TakeLease
 from codegrant.flow import Flow
 from codegrant.server.effects import (
     BindTransaction,
@@ -43,6 +43,7 @@ def time_of(effect: object) -> int:
             | RotateRefreshToken()
             | BindTransaction()
             | ClaimCallback()
+            | EndSessions()
             | SaveSession()
             | TakeLease()
         ):

@@ -18,10 +18,11 @@ WHERE login_digest = :login_digest
 RETURNING login_digest;
 
 -- name: begin_login
-INSERT INTO logins (digest, sealed, expires_at)
-VALUES (:digest, :sealed, :expires_at)
+INSERT INTO logins (digest, sealed, expires_at, person, provider_session)
+VALUES (:digest, :sealed, :expires_at, :person, :provider_session)
 ON CONFLICT (digest) DO UPDATE
-SET sealed = excluded.sealed, expires_at = excluded.expires_at;
+SET sealed = excluded.sealed, expires_at = excluded.expires_at, person = excluded.person,
+    provider_session = excluded.provider_session;
 
 -- name: replace_login
 UPDATE logins
@@ -31,10 +32,23 @@ WHERE digest = :digest AND expires_at > :now
 RETURNING digest;
 
 -- name: find_login
-SELECT digest, sealed, expires_at FROM logins WHERE digest = :digest AND expires_at > :now;
+SELECT digest, sealed, expires_at, person, provider_session
+FROM logins
+WHERE digest = :digest AND expires_at > :now;
 
 -- name: delete_login
 DELETE FROM logins WHERE digest = :digest RETURNING digest;
+
+-- name: end_logins_of_person
+DELETE FROM logins WHERE person = :person RETURNING digest;
+
+-- name: end_logins_of_session
+DELETE FROM logins WHERE provider_session = :provider_session RETURNING digest;
+
+-- name: end_logins_of_person_in_session
+DELETE FROM logins
+WHERE person = :person AND (provider_session = :provider_session OR length(provider_session) = 0)
+RETURNING digest;
 
 -- The last condition: a clock was set back after that lease was taken.
 -- name: take_lease

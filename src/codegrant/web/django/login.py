@@ -41,6 +41,7 @@ from codegrant.web.django.http import Visit, from_django, read_form, to_django, 
 from codegrant.web.django.users import NewUser, admit, has_users, make_user, no_account_page
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
+from codegrant.web.login_logout import LogoutAt
 from codegrant.web.login_sessions import SignedIn
 from codegrant.web.login_setup import (
     TokenStore,
@@ -80,6 +81,8 @@ class Login(Generic[C]):
         new_user: called with a person who has no account yet, where `LoginBackend` is among
             the `AUTHENTICATION_BACKENDS`; returns their user, new or one that is there
             already, or None to refuse them. By default everybody gets a new one.
+        logout: `local` ends the session here; `provider` goes on to the provider's own
+            logout, where it has one, and comes back.
         clock: returns epoch seconds; for tests.
 
     Attributes:
@@ -104,6 +107,7 @@ class Login(Generic[C]):
         home: str = "/",
         session_lifetime: int = SESSION_LIFETIME,
         new_user: NewUser = make_user,
+        logout: LogoutAt = "local",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clients, self._async_clients = _by_colour(client)
@@ -119,6 +123,7 @@ class Login(Generic[C]):
             logout_path=logout_path,
             home=home,
             session_lifetime=session_lifetime,
+            logout=logout,
         )
         self.public_url: str | None = public_url
         self._new_user = new_user

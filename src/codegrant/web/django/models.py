@@ -45,6 +45,12 @@ class Session(models.Model):
     digest: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True)
     sealed: models.TextField[str, str] = models.TextField()
     expires_at: models.BigIntegerField[int, int] = models.BigIntegerField(db_index=True)
+    person: models.CharField[str, str] = models.CharField(
+        max_length=64, default="", blank=True, db_index=True
+    )
+    provider_session: models.CharField[str, str] = models.CharField(
+        max_length=64, default="", blank=True, db_index=True
+    )
 
     objects: ClassVar[models.Manager[Session]] = models.Manager()
 

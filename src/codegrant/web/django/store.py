@@ -28,6 +28,7 @@ from codegrant.client.effects import (
     ClaimCallback,
     Claimed,
     DeleteSession,
+    EndSessions,
     FindSession,
     FinishCallback,
     Finished,
@@ -150,6 +151,8 @@ def _perform(effect: object, using: str) -> object:
             return _find(digest, now, using)
         case DeleteSession(digest):
             return _delete(digest, using)
+        case EndSessions():
+            return _end(effect, using)
         case TakeLease():
             return _take(effect, using)
         case ReleaseLease():
@@ -198,7 +201,11 @@ def _finish(effect: FinishCallback, using: str) -> None:
         session = effect.session
         if session is not None:
             row = Session(
-                digest=session.digest.hex(), sealed=session.sealed, expires_at=session.expires_at
+                digest=session.digest.hex(),
+                sealed=session.sealed,
+                expires_at=session.expires_at,
+                person=session.person.hex(),
+                provider_session=session.provider_session.hex(),
             )
             row.save(using=using)
 
@@ -219,13 +226,37 @@ def _find(digest: bytes, now: int, using: str) -> StoredSession | None:
     row = Session.objects.using(using).filter(pk=digest.hex(), expires_at__gt=now).first()
     if row is None:
         return None
-    return StoredSession(digest=digest, sealed=row.sealed, expires_at=row.expires_at)
+    return StoredSession(
+        digest=digest,
+        sealed=row.sealed,
+        expires_at=row.expires_at,
+        person=bytes.fromhex(row.person),
+        provider_session=bytes.fromhex(row.provider_session),
+    )
 
 
 def _delete(digest: bytes, using: str) -> bool:
     from codegrant.web.django.models import Session
 
     return Session.objects.using(using).filter(pk=digest.hex()).delete()[0] == 1
+
+
+def _end(effect: EndSessions, using: str) -> int | None:
+    from codegrant.web.django.models import Session
+
+    claim = ClaimCallback(
+        login_digest=effect.token_digest, now=effect.now, expires_at=effect.remember_until
+    )
+    with transaction.atomic(using):
+        if not isinstance(_claim(claim, using), Claimed):
+            return None
+        named = Session.objects.using(using).all()
+        if effect.person:
+            named = named.filter(person=effect.person.hex())
+        if effect.provider_session:
+            own = Q(provider_session=effect.provider_session.hex())
+            named = named.filter(own | Q(provider_session="") if effect.person else own)
+        return named.delete()[0]
 
 
 def _take(effect: TakeLease, using: str) -> bool:

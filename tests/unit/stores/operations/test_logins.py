@@ -14,6 +14,7 @@ from codegrant.client.effects import (
     ClaimCallback,
     Claimed,
     DeleteSession,
+    EndSessions,
     FindSession,
     FinishCallback,
     Finished,
@@ -31,16 +32,24 @@ from codegrant.stores.sqlite import SqliteStore
 from tests.unit.stores.examples import NOW
 
 LOGIN = digest_of("a login id")
-SESSION = StoredSession(digest=digest_of("a session id"), sealed="sealed", expires_at=NOW + 3600)
+PERSON, STRANGER = digest_of("a person"), digest_of("somebody else")
+HERE, THERE = digest_of("a session there"), digest_of("another session there")
+SESSION = StoredSession(
+    digest=digest_of("a session id"),
+    sealed="sealed",
+    expires_at=NOW + 3600,
+    person=PERSON,
+    provider_session=HERE,
+)
 
 
 def claim(now: int = NOW, *, login: bytes = LOGIN) -> ClaimCallback:
     return ClaimCallback(login_digest=login, now=now, expires_at=NOW + 600)
 
 
-def finish(session: StoredSession | None = SESSION) -> FinishCallback:
+def finish(session: StoredSession | None = SESSION, login: bytes = LOGIN) -> FinishCallback:
     return FinishCallback(
-        login_digest=LOGIN, sealed_answer="answer", answer_until=NOW + 60, session=session
+        login_digest=login, sealed_answer="answer", answer_until=NOW + 60, session=session
     )
 
 
@@ -105,6 +114,87 @@ def test_a_session_that_another_process_has_replaced_is_left_alone(store: Sqlite
     assert not store.perform(SaveSession(mine, NOW, "sealed"))
     assert store.perform(FindSession(SESSION.digest, NOW)) == its
     assert not store.perform(SaveSession(mine, SESSION.expires_at, "its"))
+
+
+def end(person: bytes = b"", session: bytes = b"", token: str = "a token") -> EndSessions:
+    return EndSessions(
+        token_digest=digest_of(token),
+        person=person,
+        provider_session=session,
+        now=NOW,
+        remember_until=NOW + 180,
+    )
+
+
+# Name: who it is, and which session at the provider.
+SESSIONS = {
+    "one": (PERSON, HERE),
+    "two": (PERSON, THERE),
+    "untold": (PERSON, b""),
+    "stranger": (STRANGER, THERE),
+    "nobody": (b"", b""),
+}
+# What a logout token names, and which sessions end.
+ENDS = [
+    pytest.param(end(PERSON), {"one", "two", "untold"}, id="a person"),
+    pytest.param(end(b"", THERE), {"two", "stranger"}, id="a session"),
+    pytest.param(end(PERSON, HERE), {"one", "untold"}, id="both"),
+    pytest.param(end(STRANGER, HERE), set(), id="a session of somebody else"),
+    pytest.param(end(digest_of("unknown")), set(), id="an unknown person"),
+    pytest.param(end(b"", digest_of("unknown")), set(), id="an unknown session"),
+    pytest.param(end(HERE, PERSON), set(), id="the wrong way round"),
+]
+
+
+def check_ends(store: Any, effect: EndSessions, ended: set[str]) -> None:
+    for name, (person, session) in SESSIONS.items():
+        begun = StoredSession(
+            digest=digest_of(name),
+            sealed=name,
+            expires_at=NOW + 3600,
+            person=person,
+            provider_session=session,
+        )
+        store.perform(claim(login=digest_of(f"login {name}")))
+        store.perform(finish(begun, digest_of(f"login {name}")))
+        # A refresh knows nothing of what a session is found by.
+        store.perform(SaveSession(replace(begun, person=b"", provider_session=b""), NOW))
+    assert store.perform(effect) == len(ended)
+    left = {name for name in SESSIONS if store.perform(FindSession(digest_of(name), NOW))}
+    assert left == SESSIONS.keys() - ended
+
+
+@pytest.mark.parametrize(("effect", "ended"), ENDS)
+@pytest.mark.parametrize("where", ["SQLite", "memory"])
+def test_a_logout_token_ends_what_it_names_and_nothing_else(
+    store: SqliteStore, where: str, effect: EndSessions, ended: set[str]
+) -> None:
+    check_ends(store if where == "SQLite" else MemoryTokenStore(), effect, ended)
+
+
+def test_a_logout_token_is_obeyed_once_while_it_is_remembered(store: SqliteStore) -> None:
+    assert store.perform(end(PERSON)) == 0
+    store.perform(claim())
+    store.perform(finish())
+    assert store.perform(end(PERSON)) is None
+    assert store.perform(replace(end(PERSON), now=NOW + 179)) is None
+    assert store.perform(FindSession(SESSION.digest, NOW)) == SESSION
+    assert store.perform(replace(end(PERSON), now=NOW + 180)) == 1
+
+
+def test_of_many_deliveries_of_a_logout_token_one_counts(tmp_path: Path) -> None:
+    path = tmp_path / "codegrant.db"
+    with (
+        SqliteStore.open(path) as one,
+        SqliteStore.open(path) as two,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        one.perform(claim())
+        one.perform(finish())
+        both = [one, two]
+        answers = list(pool.map(lambda n: both[n % 2].perform(end(PERSON)), range(8)))
+    assert answers.count(1) == 1
+    assert answers.count(None) == 7
 
 
 ME, YOU = b"m" * 16, b"y" * 16
@@ -187,6 +277,12 @@ def test_it_answers_as_the_store_in_memory_does(store: SqliteStore) -> None:
         DeleteSession(SESSION.digest),
         renewed,
         claim(NOW + 600),
+        end(PERSON),
+        end(PERSON),
+        claim(login=digest_of("another")),
+        finish(renewed.session, digest_of("another")),
+        end(PERSON, token="another"),
+        FindSession(SESSION.digest, NOW),
     ]
     for effect in effects:
         assert store.perform(effect) == other.perform(effect), effect

@@ -23,6 +23,7 @@ from codegrant.client.effects import (
     ClaimCallback,
     Claimed,
     DeleteSession,
+    EndSessions,
     FindSession,
     Finished,
     InProgress,
@@ -36,15 +37,20 @@ from codegrant.web.django.store import DjangoTokenStore, clear_expired, leaving_
 from tests.support import django_project
 from tests.unit.stores.examples import NOW
 from tests.unit.stores.operations.test_logins import (
+    ENDS,
     LEASES,
     ME,
+    PERSON,
     SESSION,
+    check_ends,
     claim,
+    end,
     finish,
     take,
     test_a_claim_is_given_once_until_it_expires,
     test_a_failed_login_leaves_no_session,
     test_a_finished_callback_answers_for_a_while,
+    test_a_logout_token_is_obeyed_once_while_it_is_remembered,
     test_a_session_is_replaced_while_it_is_there,
     test_a_session_that_another_process_has_replaced_is_left_alone,
     test_an_ended_session_does_not_come_back,
@@ -56,6 +62,7 @@ __all__ = [
     "test_a_claim_is_given_once_until_it_expires",
     "test_a_failed_login_leaves_no_session",
     "test_a_finished_callback_answers_for_a_while",
+    "test_a_logout_token_is_obeyed_once_while_it_is_remembered",
     "test_a_session_is_replaced_while_it_is_there",
     "test_a_session_that_another_process_has_replaced_is_left_alone",
     "test_an_ended_session_does_not_come_back",
@@ -126,6 +133,20 @@ def test_one_of_many_ends_a_session(store: DjangoTokenStore) -> None:
     store.perform(finish())
     answers = at_once(8, lambda: store.perform(DeleteSession(SESSION.digest)))
     assert sorted(answers) == [False] * 7 + [True]
+
+
+@pytest.mark.parametrize(("effect", "ended"), ENDS)
+def test_a_logout_token_ends_what_it_names_and_nothing_else(
+    store: DjangoTokenStore, effect: EndSessions, ended: set[str]
+) -> None:
+    check_ends(store, effect, ended)
+
+
+def test_of_many_deliveries_of_a_logout_token_one_counts(store: DjangoTokenStore) -> None:
+    store.perform(claim())
+    store.perform(finish())
+    answers = at_once(8, lambda: store.perform(end(PERSON)))
+    assert (answers.count(1), answers.count(None)) == (1, 7)
 
 
 @pytest.mark.parametrize("steps", LEASES)

@@ -52,6 +52,11 @@ class Migration(migrations.Migration):
                 ("digest", models.CharField(max_length=64, primary_key=True, serialize=False)),
                 ("sealed", models.TextField()),
                 ("expires_at", models.BigIntegerField(db_index=True)),
+                ("person", models.CharField(blank=True, db_index=True, default="", max_length=64)),
+                (
+                    "provider_session",
+                    models.CharField(blank=True, db_index=True, default="", max_length=64),
+                ),
             ],
             options={"db_table": "codegrant_session"},
         ),
