@@ -103,7 +103,7 @@ def test_a_long_secret_of_ours_goes_before_a_short_one_of_djangos(
 
 def test_addresses_below_another_path_are_told(login: Login[Any]) -> None:
     whole_site.urlpatterns[6] = path("accounts/", include(login.urls))
-    assert found() == ["codegrant.E008"] * 3
+    assert found() == ["codegrant.E008"] * len(list(login.addresses()))
 
 
 def test_a_site_that_everybody_reaches_names_its_hosts(
