@@ -16,7 +16,7 @@ from codegrant import (
 )
 from codegrant.jose import PrivateKey
 from codegrant.testing.personas import Facts, Person, Persona
-from codegrant.testing.personas.persona import find_facts
+from codegrant.testing.personas.table import find_facts
 from codegrant.testing.wire import Wire
 from tests.support.colours import Colour
 

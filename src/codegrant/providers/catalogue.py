@@ -41,7 +41,7 @@ _HOST = r"(?=.{1,253}\Z)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0
 _FORMS: Mapping[str, tuple[str, str]] = {
     "authorization_server": (r"[A-Za-z0-9_-]{0,64}", "a server's id, `default` say"),
     "base_url": (
-        rf"https://{_HOST}(:[1-9][0-9]{{0,4}})?(/[A-Za-z0-9._~-]+)*",
+        rf"https://{_HOST}(:[1-9][0-9]{{0,4}})?(/(?!\.{{1,2}}(/|\Z))[A-Za-z0-9._~-]+)*",
         "https://HOST, without a slash at the end",
     ),
     "domain": (_HOST, "a host name"),

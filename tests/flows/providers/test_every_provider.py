@@ -47,6 +47,10 @@ BAD_SECRET = {"facebook": "OAuthException"}
 
 PLAYED = [one for one in IDS if one != "bluesky"]
 WITH_ID_TOKEN = [one for one in PLAYED if find_facts(one).issuer]
+# Apple has no API, and HubSpot's userinfo is one that the client itself authenticates at.
+WITH_API = [one for one in PLAYED if one not in {"apple", "hubspot"}]
+# Who tells of the person without being asked, in an ID token or beside the access token.
+ASKED = [one for one in PLAYED if one not in {*WITH_ID_TOKEN, "notion", "strava"}]
 EVERY = pytest.mark.parametrize("name", PLAYED)
 REFRESHING = pytest.mark.parametrize("name", [one for one in PLAYED if one not in NO_REFRESH])
 
@@ -102,16 +106,12 @@ def test_scope_and_lifetime_are_read_in_the_provider_s_way(make: MakeSite, name:
         assert tokens.expires_at == tokens.received_at + int(str(lifetime))
 
 
-@EVERY
+@pytest.mark.parametrize("name", WITH_API)
 def test_an_api_is_called_with_the_token_and_what_it_wants_besides(
     make: MakeSite, name: str
 ) -> None:
     site = make(name)
     facts, tokens = site.persona.facts, site.log_in()
-    if facts.userinfo_form:
-        pytest.skip("the endpoint is one that the client authenticates at")
-    if name == "apple":
-        pytest.skip("there is no API")
     query = f"?{facts.userinfo_query}" if facts.userinfo_query else ""
     url = site.persona.address(facts.userinfo) + query
     assert site.call(tokens, facts.userinfo_method, url).status_code == 200
@@ -183,12 +183,9 @@ def test_a_person_who_says_no_is_told_so(make: MakeSite, name: str) -> None:
     assert site.identity(site.log_in()).subject
 
 
-@EVERY
+@pytest.mark.parametrize("name", ASKED)
 def test_a_token_that_userinfo_refuses_is_a_refusal(make: MakeSite, name: str) -> None:
     site = make(name)
-    facts = site.persona.facts
-    if facts.issuer or facts.in_token(Person()).keys() & {"owner", "athlete"}:
-        pytest.skip("nothing is asked")
     tokens = site.log_in()
     site.persona.end_access_tokens()
     with pytest.raises((Refused, ResponseRejected)) as caught:

@@ -12,26 +12,24 @@ from time import time
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import parse_qsl, unquote_plus, urlsplit
 
-from codegrant.errors import UsageError
 from codegrant.http import Headers, Request, Response
 from codegrant.jose import PrivateKey, base64url, sign_jwt
 from codegrant.messages.json import JsonValue, build_json
 from codegrant.messages.parameters import build_query
-from codegrant.providers import find_entry
 from codegrant.rules.uri import origin_of
 from codegrant.testing.personas.answers import refusal, token_answer
 from codegrant.testing.personas.facts import Facts, Person
 from codegrant.testing.personas.judging import Refusal, judge_authorization
-from codegrant.testing.personas.oauth import OAUTH
-from codegrant.testing.personas.openid import OPENID
 from codegrant.testing.personas.signed_secret import is_signed_secret
+from codegrant.testing.personas.table import find_facts, find_variables
 
 if TYPE_CHECKING:
     from codegrant.testing.wire import Wire
 
-__all__ = ["Persona", "find_facts"]
+__all__ = ["Persona"]
 
 _ADDRESS = re.compile(r"\{([a-z_]+)\}")
+_SEVERAL = frozenset({"common", "organizations", "consumers"})
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -44,18 +42,6 @@ class _Grant(NamedTuple):
     challenge: str | None
     offline: bool
     is_first: bool
-
-
-def find_facts(id: str) -> Facts:  # noqa: A002 - as in `codegrant.provider`
-    """Return how a provider of the catalogue behaves.
-
-    Raises:
-        UsageError: there is no persona of that name.
-    """
-    for facts in (*OPENID, *OAUTH):
-        if facts.id == id:
-            return facts
-    raise UsageError(f"persona: {id!r} has none")
 
 
 class Persona:
@@ -74,6 +60,7 @@ class Persona:
         facts: how the provider behaves.
         person: who is at the browser; another one may take their place.
         denies: whether that person says no.
+        unticked: scopes that they do not agree to.
         requests: all that were answered.
 
     Raises:
@@ -94,11 +81,12 @@ class Persona:
         self.facts: Facts = find_facts(facts) if isinstance(facts, str) else facts
         self.person: Person = person or Person()
         self.denies: bool = False
+        self.unticked: frozenset[str] = frozenset()
         self.requests: list[Request] = []
         self._client = (client_id, client_secret)
         self._redirect_uri = redirect_uri
         self._clock = clock
-        self._variables = _variables(self.facts.id, dict(variables or {}))
+        self._variables = find_variables(self.facts.id, dict(variables or {}))
         self._key = PrivateKey.generate("ES256")
         self._codes: dict[str, _Grant] = {}
         self._refresh_tokens: dict[str, _Grant] = {}
@@ -117,7 +105,7 @@ class Persona:
     def issuer(self) -> str:
         """Of its ID tokens; empty without OpenID."""
         tenant = self._variables.get("tenant", "")
-        if tenant in {"common", "organizations", "consumers"}:
+        if tenant in _SEVERAL:
             return self.address(self.facts.issuer).replace(tenant, self.person.tenant)
         return self.address(self.facts.issuer)
 
@@ -137,6 +125,11 @@ class Persona:
     def forget_nonces(self) -> None:
         """Leave the nonce out of the ID tokens of logins that are under way."""
         self._codes = {code: one._replace(nonce=None) for code, one in self._codes.items()}
+
+    def move_grants(self) -> None:
+        """Give what was agreed to so far to whoever is at the browser now: a mix-up."""
+        moved = {t: one._replace(person=self.person) for t, one in self._refresh_tokens.items()}
+        self._refresh_tokens = moved
 
     def change_secret(self) -> None:
         """Register another secret for the client, as after a rotation that it has missed."""
@@ -200,6 +193,7 @@ class Persona:
         scope = judge_authorization(
             self.facts, asked, client_id=client_id, redirect_uri=redirect_uri
         )
+        scope = tuple(one for one in scope if one not in self.unticked)
         if self.denies:
             raise Refusal("access_denied", "the person said no")
         subject = self.person.subject
@@ -270,8 +264,9 @@ class Persona:
         facts = self.facts
         issuer = self.address(facts.issuer)
         tenant = self._variables.get("tenant", "")
-        if tenant in {"common", "organizations", "consumers"}:
+        if tenant in _SEVERAL:
             issuer = issuer.replace(tenant, "{tenantid}")
+        issuer = facts.published_issuer or issuer
         method = "client_secret_basic" if facts.auth == "basic" else "client_secret_post"
         told: dict[str, JsonValue] = {
             "issuer": issuer,
@@ -428,16 +423,6 @@ class Persona:
 
     def _issuer_address(self) -> str:
         return self.address(self.facts.issuer).removesuffix("/")
-
-
-def _variables(id: str, given: dict[str, str]) -> dict[str, str]:  # noqa: A002
-    """Return the values of an address's variables."""
-    values = {**find_entry(id).defaults, **given}
-    if id == "github":
-        base = values["base_url"]
-        public = base == "https://github.com"
-        values["api"] = "https://api.github.com" if public else f"{base}/api/v3"
-    return values
 
 
 def _json(value: JsonValue) -> Response:
