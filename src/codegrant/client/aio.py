@@ -227,7 +227,7 @@ class AsyncClient:
         from codegrant.client.api_auth import make_auths  # httpx2 is slow to import
 
         auths = make_auths(self, tokens, on_tokens)
-        return AsyncApiSession(self._driver.pool, *auths, base_url)
+        return AsyncApiSession(lambda: self._driver.pool(), *auths, base_url)  # noqa: PLW0108 - for tests
 
     async def aclose(self) -> None:
         """Close this event loop's connections; a later call opens new ones."""

@@ -411,7 +411,7 @@ class Client:
         from codegrant.client.api_auth import make_auths  # httpx2 is slow to import
 
         auths = make_auths(self, tokens, on_tokens)
-        return ApiSession(self._driver.pool, *auths, base_url)
+        return ApiSession(lambda: self._driver.pool(), *auths, base_url)  # noqa: PLW0108 - for tests
 
     def close(self) -> None:
         """Close this process's connections; a later call opens new ones."""

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from codegrant import AsyncClient, Client, OAuthError, Refused, UsageError
+from codegrant import AsyncClient, Client, OAuthError, Refused, TransportError, UsageError
 from codegrant.http import Headers, Request, Response
 from codegrant.resource import ResourceServer
 from codegrant.server.policy import Policy
@@ -189,6 +189,26 @@ def test_tokens_are_refreshed_when_the_clock_has_moved(
         provider.clock.advance(3600)
     with pytest.raises(OAuthError, match="expired"):
         api.verify(tokens.access_token.reveal())
+
+
+def test_a_session_that_was_made_before_the_provider_reaches_it(colour: Colour) -> None:
+    with ProviderInProcess() as provider:
+        app = Application(
+            colour,
+            provider.issuer,
+            client_id="app",
+            client_secret="secret of app",
+            redirect_uri=APP,
+        )
+        provider.register(app.client)
+        tokens = app.log_in(At(provider))
+    session = app.client.api(tokens)
+    with ProviderInProcess() as provider:
+        provider.serve(API, lambda _: Response(status=204))
+        assert app.colour.wait(session.get(f"{API}/x")).status_code == 204
+        with pytest.raises(TransportError, match="nothing serves"):
+            app.colour.wait(session.get("https://other.test/"))
+    app.close()
 
 
 @pytest.mark.parametrize(
