@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from codegrant.testing.faults import Endpoint, Faults
     from codegrant.testing.provider import ProviderInProcess
     from codegrant.testing.registration import ClientCredentials
-    from codegrant.testing.signing_in import LoginAs
+    from codegrant.testing.signing_in import LoginAs, login_at, login_at_async
     from codegrant.testing.wire import Unanswered, Wire
 
 __all__ = [
@@ -30,6 +30,8 @@ __all__ = [
     "ProviderInProcess",
     "Unanswered",
     "Wire",
+    "login_at",
+    "login_at_async",
 ]
 
 _HOMES = {
@@ -41,6 +43,8 @@ _HOMES = {
     "ProviderInProcess": "codegrant.testing.provider",
     "Unanswered": "codegrant.testing.wire",
     "Wire": "codegrant.testing.wire",
+    "login_at": "codegrant.testing.signing_in",
+    "login_at_async": "codegrant.testing.signing_in",
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Self, TypeVar
 
 from codegrant.accounts.credentials import read_username
@@ -35,13 +35,16 @@ from codegrant.testing.apps import ServedApp
 from codegrant.testing.claims import access_token_claims
 from codegrant.testing.clock import MovableClock
 from codegrant.testing.faults import Faults
+from codegrant.testing.personas import Person as PersonaPerson
+from codegrant.testing.personas import Persona
 from codegrant.testing.registration import (
     ClientCredentials,
     client_record,
+    make_persona,
     read_configuration,
     words,
 )
-from codegrant.testing.signing_in import SupportsGet, login_as, login_as_async
+from codegrant.testing.signing_in import Provides, SupportsGet, sign_in, sign_in_async
 from codegrant.testing.visiting import Visitor
 from codegrant.testing.wire import Wire, WireTransport
 from codegrant.web.performer import ServerPerformer
@@ -260,6 +263,33 @@ class ProviderInProcess:
         """Answer what is sent to `origin` with `app`; see `Wire.serve`."""
         self.wire.serve(origin, app)
 
+    def persona(
+        self,
+        client: Client | AsyncClient,
+        *,
+        redirect_uri: str | None = None,
+        person: PersonaPerson | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Persona:
+        """Return the known provider of `client`, served here at its own addresses.
+
+        Args:
+            client: of a provider in the catalogue, e.g. `Client("github", ...)`; it is
+                registered there.
+            redirect_uri: by default the client's own.
+            person: who is at the browser.
+            variables: that `codegrant.provider` was given for the addresses, e.g. `tenant`.
+
+        Raises:
+            UsageError: the client is of no known provider, was given no redirect URI, or there
+                is no such persona.
+        """
+        persona = make_persona(
+            client.flows.config, redirect_uri, person=person, variables=variables, clock=self.clock
+        )
+        persona.serve(self.wire)
+        return persona
+
     def transport(self) -> WireTransport:
         """Return a transport for clients of httpx2 in the code under test, of both kinds.
 
@@ -317,12 +347,7 @@ class ProviderInProcess:
             AssertionError: the application did not start the login, or did not finish it.
             UsageError: the provider shows an error page.
         """
-        return login_as(
-            client,
-            path,
-            is_provider=self._is_mine,
-            authorize=lambda url: self.authorize(url, person, allow=allow),
-        )
+        return sign_in(client, path, self._login_of(person, allow=allow))
 
     async def login_as_async(
         self,
@@ -333,12 +358,7 @@ class ProviderInProcess:
         allow: bool = True,
     ) -> R:
         """As `login_as`, for an `AsyncClient` of `httpx` or `httpx2` over the application."""
-        return await login_as_async(
-            client,
-            path,
-            is_provider=self._is_mine,
-            authorize=lambda url: self.authorize(url, person, allow=allow),
-        )
+        return await sign_in_async(client, path, self._login_of(person, allow=allow))
 
     def make_token(
         self,
@@ -391,10 +411,6 @@ class ProviderInProcess:
 
     # -- its life
 
-    def start(self) -> None:
-        """Put up the wire, as the `with` does."""
-        self.wire.__enter__()
-
     def close(self) -> None:
         """Take down the wire and forget everything."""
         self.wire.__exit__()
@@ -402,7 +418,7 @@ class ProviderInProcess:
         self._passwords.close()
 
     def __enter__(self) -> Self:
-        self.start()
+        self.wire.__enter__()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -421,8 +437,9 @@ class ProviderInProcess:
         told = {name: value for name, value in claims.items() if value is not None}
         return sign_jwt(key, told, typ=typ)
 
-    def _is_mine(self, url: str) -> bool:
-        return url.partition("?")[0] == self._policy.endpoint("authorize")
+    def _login_of(self, person: str | Account, *, allow: bool) -> Provides:
+        authorize = partial(self.authorize, person=person, allow=allow)
+        return Provides(self._policy.endpoint("authorize"), authorize)
 
     def _now(self) -> int:
         return int(self.clock()) + self.faults.ahead

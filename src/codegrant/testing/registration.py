@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -10,8 +10,16 @@ from codegrant.client.configuration import ClientConfig
 from codegrant.errors import UsageError
 from codegrant.secret import digest_of
 from codegrant.server.records import AuthMethod, ClientRecord
+from codegrant.testing.personas import Person, Persona
 
-__all__ = ["ClientCredentials", "Configured", "client_record", "read_configuration", "words"]
+__all__ = [
+    "ClientCredentials",
+    "Configured",
+    "client_record",
+    "make_persona",
+    "read_configuration",
+    "words",
+]
 
 _SCOPE = ("openid", "profile", "email", "offline_access")
 _GRANTS = ("authorization_code", "refresh_token")
@@ -111,4 +119,38 @@ def read_configuration(
         None if secret is None else secret.reveal(),
         method,
         (uris,) if isinstance(uris, str) else tuple(uris),
+    )
+
+
+def make_persona(
+    config: ClientConfig,
+    redirect_uri: str | None,
+    *,
+    person: Person | None,
+    variables: Mapping[str, str] | None,
+    clock: Callable[[], float],
+) -> Persona:
+    """Return the persona of a client's provider, where that client is registered.
+
+    Raises:
+        UsageError: the provider is not a known one, there is no redirect URI, or no secret.
+    """
+    uri = redirect_uri or config.redirect_uri
+    if config.provider is None:
+        raise UsageError(
+            f"client: {config.issuer!r} is no provider of the catalogue, and has no persona"
+        )
+    if uri is None:
+        raise UsageError("redirect_uri: the client has none of its own, so give it here")
+    secret, signed = config.client_secret, config.signed_secret
+    if secret is None and signed is None:
+        raise UsageError(f"client: at {config.provider.id} a client needs a secret")
+    return Persona(
+        config.provider.id,
+        client_id=config.client_id,
+        client_secret=signed.key.to_pem().decode() if signed else secret.reveal() if secret else "",
+        redirect_uri=uri,
+        person=person,
+        variables=variables,
+        clock=clock,
     )

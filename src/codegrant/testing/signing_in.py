@@ -14,14 +14,24 @@ from urllib.parse import urljoin, urlsplit
 
 from codegrant.accounts.records import Account
 from codegrant.errors import UsageError
+from codegrant.testing.personas import Persona
 
-__all__ = ["LoginAs", "SupportsGet", "login_as", "login_as_async"]
+__all__ = [
+    "LoginAs",
+    "Provides",
+    "SupportsGet",
+    "login_at",
+    "login_at_async",
+    "sign_in",
+    "sign_in_async",
+]
 
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MOST_STEPS = 5
+_FORM = "application/x-www-form-urlencoded"
 _CODE = re.compile(r'id="error-code">([^<]*)<')
 
 
@@ -57,85 +67,124 @@ class _Reply(NamedTuple):
     text: str
 
 
+class _Step(NamedTuple):
+    """An address that the browser opens, or sends a form to."""
+
+    url: str
+    form: bytes | None = None
+
+
 class _Kind(NamedTuple):
     """How the test client of one framework is used."""
 
-    get: Callable[[Any, str], Any]
+    send: Callable[[Any, _Step], Any]
     read: Callable[[Any], _Reply]
 
 
-def login_as(
-    client: SupportsGet[R], path: str, *, is_provider: Callable[[str], bool], authorize: Authorize
+class Provides(NamedTuple):
+    """Where the person logs in.
+
+    Attributes:
+        start: address of the authorization endpoint.
+        authorize: takes an authorization URL and returns the callback's: what the browser
+            opens, or an address and the form that it sends there.
+    """
+
+    start: str
+    authorize: Callable[[str], str | tuple[str, bytes]]
+
+    def begins(self, url: str) -> bool:
+        """Return whether somebody who is sent to `url` is to log in here."""
+        return url.partition("?")[0] == self.start
+
+
+def login_at(client: SupportsGet[R], persona: Persona, *, path: str = "/login") -> R:
+    """Log the persona's person in to the application behind a test client.
+
+    Args:
+        client: as for `ProviderInProcess.login_as`.
+        persona: that is served, see `ProviderInProcess.persona`.
+        path: of the application's login; `/login/NAME` where there are several providers.
+
+    Returns:
+        The application's answer to the callback; no redirect is followed.
+
+    Raises:
+        AssertionError: the application did not start the login, or did not finish it.
+    """
+    return sign_in(client, path, _persona_login(persona))
+
+
+async def login_at_async(
+    client: SupportsGet[Awaitable[R]], persona: Persona, *, path: str = "/login"
 ) -> R:
+    """As `login_at`, for a test client that is awaited."""
+    return await sign_in_async(client, path, _persona_login(persona))
+
+
+def sign_in(client: SupportsGet[R], path: str, provides: Provides) -> R:
     """Log a person in to an application and return its answer to the callback.
 
     Args:
         client: a test client of Flask, Starlette, FastAPI or Django.
         path: of the application's login, e.g. `/login`; or an absolute URL.
-        is_provider: whether an address is where the person logs in.
-        authorize: takes that address, returns the callback's.
+        provides: lets the person log in.
 
     Raises:
         AssertionError: the application did not start the login, or did not finish it.
         UsageError: the test client is of no framework that is known.
     """
-    kind, trip = _kind_of(client), _trip(path, is_provider, authorize)
-    url = next(trip)
+    kind, trip = _kind_of(client), _trip(path, provides)
+    step = next(trip)
     while True:
-        answer = kind.get(client, url)
+        answer = kind.send(client, step)
         try:
-            url = trip.send(kind.read(answer))
+            step = trip.send(kind.read(answer))
         except StopIteration:
             return cast("R", answer)
 
 
-async def login_as_async(
-    client: SupportsGet[Awaitable[R]],
-    path: str,
-    *,
-    is_provider: Callable[[str], bool],
-    authorize: Authorize,
-) -> R:
-    """As `login_as`, for an `AsyncClient` of `httpx` or `httpx2` over the application."""
-    kind, trip = _kind_of(client), _trip(path, is_provider, authorize)
-    url = next(trip)
+async def sign_in_async(client: SupportsGet[Awaitable[R]], path: str, provides: Provides) -> R:
+    """As `sign_in`, for a test client that is awaited."""
+    kind, trip = _kind_of(client), _trip(path, provides)
+    step = next(trip)
     while True:
-        answer = await kind.get(client, url)
+        answer = await kind.send(client, step)
         try:
-            url = trip.send(kind.read(answer))
+            step = trip.send(kind.read(answer))
         except StopIteration:
             return cast("R", answer)
 
 
-class Authorize(Protocol):
-    """Lets the person log in at the provider."""
+def _persona_login(persona: Persona) -> Provides:
+    return Provides(
+        persona.address(persona.facts.authorize),
+        persona.authorize_form if persona.facts.form_post else persona.authorize,
+    )
 
-    def __call__(self, url: str, /) -> str:
-        """Return the callback's address."""
-        ...
 
-
-def _trip(
-    url: str, is_provider: Callable[[str], bool], authorize: Authorize
-) -> Generator[str, _Reply, None]:
-    """Yield the addresses that the browser opens at the application, to be sent its answers."""
+def _trip(url: str, provides: Provides) -> Generator[_Step, _Reply, None]:
+    """Yield what the browser does at the application, to be sent its answers."""
     for _ in range(_MOST_STEPS):
-        reply = yield url
+        reply = yield _Step(url)
         if reply.status not in _REDIRECTS:
             raise AssertionError(f"{url} starts no login: {_told(reply)}")
         url = reply.location
-        if is_provider(url):
+        if provides.begins(url):
             break
         if "response_type=" in url:
             raise AssertionError(f"the login leads to another provider: {url.partition('?')[0]}")
     else:
         raise AssertionError(f"{_MOST_STEPS} redirects do not lead to the provider")
-    callback = authorize(url)
-    reply = yield callback
-    address = callback.partition("?")[0]
+    back = provides.authorize(url)
+    step = _Step(back) if isinstance(back, str) else _Step(*back)
+    address = step.url.partition("?")[0]
+    reply = yield step
+    if reply.location.partition("?")[0] == address:  # a form that becomes a page of its own
+        reply = yield _Step(reply.location)
     if reply.status >= 400:
         raise AssertionError(f"{address} did not take the login: {_told(reply)}")
-    if reply.status in _REDIRECTS and is_provider(reply.location):
+    if provides.begins(reply.location):
         raise AssertionError(f"{address} did not take the login, and started it once more")
 
 
@@ -158,8 +207,10 @@ def _kind_of(client: object) -> _Kind:
     )
 
 
-def _get_werkzeug(client: Any, url: str) -> Any:  # noqa: ANN401 - clients of any framework
-    return client.get(url, follow_redirects=False)
+def _send_werkzeug(client: Any, step: _Step) -> Any:  # noqa: ANN401 - clients of any framework
+    if step.form is None:
+        return client.get(step.url, follow_redirects=False)
+    return client.post(step.url, data=step.form, content_type=_FORM, follow_redirects=False)
 
 
 def _read_werkzeug(answer: Any) -> _Reply:  # noqa: ANN401
@@ -168,8 +219,11 @@ def _read_werkzeug(answer: Any) -> _Reply:  # noqa: ANN401
     return _Reply(answer.status_code, absolute, answer.get_data(as_text=True))
 
 
-def _get_httpx(client: Any, url: str) -> Any:  # noqa: ANN401
-    return client.get(url, follow_redirects=False)
+def _send_httpx(client: Any, step: _Step) -> Any:  # noqa: ANN401
+    if step.form is None:
+        return client.get(step.url, follow_redirects=False)
+    headers = {"content-type": _FORM}
+    return client.post(step.url, content=step.form, headers=headers, follow_redirects=False)
 
 
 def _read_httpx(answer: Any) -> _Reply:  # noqa: ANN401
@@ -178,14 +232,15 @@ def _read_httpx(answer: Any) -> _Reply:  # noqa: ANN401
     return _Reply(answer.status_code, absolute, answer.text)
 
 
-def _get_django(client: Any, url: str) -> Any:  # noqa: ANN401
-    parts = urlsplit(url)
-    if not parts.netloc:
-        return client.get(url)
+def _send_django(client: Any, step: _Step) -> Any:  # noqa: ANN401
+    parts = urlsplit(step.url)
     path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     # Django's own default: to its asynchronous client a second Host would be one too many.
-    headers = {} if parts.netloc == "testserver" else {"host": parts.netloc}
-    return client.get(path, secure=parts.scheme == "https", headers=headers)
+    headers = {} if parts.netloc in {"", "testserver"} else {"host": parts.netloc}
+    secure = parts.scheme == "https"
+    if step.form is None:
+        return client.get(path, secure=secure, headers=headers)
+    return client.post(path, step.form, _FORM, secure=secure, headers=headers)
 
 
 def _read_django(answer: Any) -> _Reply:  # noqa: ANN401
@@ -196,8 +251,8 @@ def _read_django(answer: Any) -> _Reply:  # noqa: ANN401
 
 
 _KINDS = {
-    "django": _Kind(_get_django, _read_django),
-    "werkzeug": _Kind(_get_werkzeug, _read_werkzeug),
-    "httpx2": _Kind(_get_httpx, _read_httpx),
-    "httpx": _Kind(_get_httpx, _read_httpx),
+    "django": _Kind(_send_django, _read_django),
+    "werkzeug": _Kind(_send_werkzeug, _read_werkzeug),
+    "httpx2": _Kind(_send_httpx, _read_httpx),
+    "httpx": _Kind(_send_httpx, _read_httpx),
 }

@@ -7,28 +7,31 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 import flask
 import httpx
 import httpx2
 import pytest
 from django.conf import settings
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.test import AsyncClient as DjangoAsyncBrowser
 from django.test import Client as DjangoBrowser
 from django.test import override_settings
 from django.urls import include
 from django.urls import path as at
+from django.views.decorators.csrf import csrf_exempt
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from starlette.applications import Starlette
 from starlette.requests import Request as StarletteRequest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
 from codegrant import AsyncClient, Client, KeyRing, UsageError
 from codegrant.stores.sqlite import SqliteStore
 from codegrant.testing import ProviderInProcess
+from codegrant.testing.signing_in import Provides, sign_in
 from codegrant.web import django as for_django
 from codegrant.web import fastapi as for_fastapi
 from codegrant.web import flask as for_flask
@@ -266,6 +269,55 @@ def test_a_client_over_wsgi_logs_in(tmp_path: Path) -> None:
             provider.login_as(browser, "alice", path=f"{HOME}/login/one")
             alice = provider.find_person("alice")
             assert browser.get("/who").json()["sub"] == alice.subject
+
+
+START = "https://posts.test/authorize"
+
+
+def post_to(home: str) -> Provides:
+    """Return a provider that has its answer posted by the browser."""
+    return Provides(START, lambda url: (f"{home}/callback", b"code=a+b&state=c"))
+
+
+def test_an_answer_that_is_posted_reaches_a_flask_application() -> None:
+    app = flask.Flask("app")
+    app.add_url_rule("/login", "login", lambda: flask.redirect(f"{START}?response_type=code"))
+
+    @app.post("/callback")
+    def callback() -> Any:
+        return flask.redirect(f"/callback?{flask.request.form['code']}")
+
+    app.add_url_rule("/callback", "page", lambda: f"{flask.request.query_string!r}")
+    answer = sign_in(app.test_client(), "/login", post_to("http://localhost"))
+    assert (answer.status_code, answer.text) == (200, "b'a%20b'")
+
+
+def test_an_answer_that_is_posted_reaches_a_starlette_application() -> None:
+    async def login(request: StarletteRequest) -> RedirectResponse:
+        return RedirectResponse(f"{START}?response_type=code", 303)
+
+    async def callback(request: StarletteRequest) -> JSONResponse:
+        return JSONResponse(dict(parse_qsl((await request.body()).decode())), 201)
+
+    posted = Route("/callback", callback, methods=["POST"])
+    app = Starlette(routes=[Route("/login", login), posted])
+    answer = sign_in(TestClient(app, base_url=HOME), "/login", post_to(HOME))
+    assert (answer.status_code, answer.json()) == (201, {"code": "a b", "state": "c"})
+
+
+def test_an_answer_that_is_posted_reaches_a_django_site() -> None:
+    def login(request: HttpRequest) -> HttpResponse:
+        return HttpResponseRedirect(f"{START}?response_type=code")
+
+    @csrf_exempt
+    def callback(request: HttpRequest) -> JsonResponse:
+        return JsonResponse(request.POST.dict(), status=201)
+
+    urls = django_project.Urls([at("login", login), at("callback", callback)])
+    more: dict[str, Any] = {django_project.SITE: urls}
+    browser = DjangoBrowser(**more)
+    answer = sign_in(browser, f"{HOME}/login", post_to(HOME))
+    assert (answer.status_code, answer.json()) == (201, {"code": "a b", "state": "c"})
 
 
 def test_something_that_is_no_test_client_is_refused() -> None:
