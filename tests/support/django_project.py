@@ -11,11 +11,14 @@ import functools
 import logging
 import shutil
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
+from urllib.parse import urlsplit
 
 import django
+import psycopg
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
@@ -25,11 +28,16 @@ from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, URLResolver
+from psycopg import sql
 
 __all__ = [
     "SITE",
     "Urls",
+    "add_database",
     "asgi",
+    "copy_database",
+    "create_postgres",
+    "drop_postgres",
     "login",
     "make_database",
     "read_database",
@@ -139,8 +147,49 @@ def make_database(place: Path) -> str:
     """Return the alias of the database of a site that lives in `place`."""
     alias, file = str(place), _folder / f"{len(connections.settings)}.db"
     shutil.copyfile(_template(), file)
-    connections.settings[alias] = {**connections.settings["template"], "NAME": str(file)}
+    return add_database(alias, {"NAME": str(file)})
+
+
+def add_database(alias: str, settings: Mapping[str, str]) -> str:
+    """Name a database that is there; a second time it stays as it is."""
+    connections.settings.setdefault(alias, {**connections.settings["template"], **settings})
     return alias
+
+
+def copy_database(file: Path) -> None:
+    """Make a database of SQLite with all tables."""
+    shutil.copyfile(_template(), file)
+
+
+def create_postgres(url: str, name: str) -> dict[str, str]:
+    """Return what Django's settings say of a new database with all tables, at a server."""
+    _on_server(url, "CREATE DATABASE {}", name)
+    parts = urlsplit(url)
+    settings = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": name,
+        "USER": parts.username or "",
+        "PASSWORD": parts.password or "",
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+    }
+    add_database(name, settings)
+    call_command("migrate", database=name, verbosity=0)
+    connections[name].close()
+    return settings
+
+
+def drop_postgres(url: str, name: str) -> None:
+    """Delete a database again."""
+    if name in connections.settings:
+        connections[name].close()
+        del connections.settings[name]
+    _on_server(url, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+def _on_server(url: str, statement: LiteralString, name: str) -> None:
+    with closing(psycopg.connect(url, autocommit=True)) as server:
+        server.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 
 def read_database(alias: str) -> bytes:

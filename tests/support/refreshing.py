@@ -25,7 +25,7 @@ from codegrant import AsyncClient, Client, CodegrantError, KeyRing, Tokens
 from codegrant.client import LeasedTokens
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.effects import ClaimCallback, FinishCallback
-from codegrant.flow import Flow, run
+from codegrant.flow import Effect, Flow, run
 from codegrant.secret import digest_of
 from codegrant.stores.sqlite import SqliteStore
 from codegrant.stores.token_file import TokenFile
@@ -54,9 +54,12 @@ class Sessions:
     """A session of a web application with SQLite, as each of its requests finds it."""
 
     def __init__(self, folder: Path, config: ClientConfig, clock: Callable[[], float]) -> None:
-        self._store = SqliteStore(folder / "codegrant.db")
+        self._perform = self.open_store(folder)
         self._sessions = LoginSessions({"default": config}, lambda: RING, lifetime=86_400)
         self._clock = clock
+
+    def open_store(self, folder: Path) -> Callable[[Effect[Any]], Any]:
+        return SqliteStore(folder / "codegrant.db").perform
 
     def begin(self, tokens: Tokens) -> None:
         now = int(self._clock())
@@ -64,8 +67,8 @@ class Sessions:
         begun = self._sessions.begin(
             SESSION_ID, provider="default", tokens=tokens, login_id=login_id, now=now
         )
-        self._store.perform(ClaimCallback(login_digest=login_id, now=now, expires_at=now + 600))
-        self._store.perform(
+        self._perform(ClaimCallback(login_digest=login_id, now=now, expires_at=now + 600))
+        self._perform(
             FinishCallback(
                 login_digest=login_id,
                 sealed_answer="",
@@ -76,7 +79,7 @@ class Sessions:
 
     def open(self) -> LeasedTokens:
         def drive(flow: Flow[Any]) -> Any:
-            return run(flow, self._store.perform)
+            return run(flow, self._perform)
 
         signed_in = drive(self._sessions.find(SESSION_ID, int(self._clock())))
         assert signed_in is not None, "the session has ended"
@@ -89,7 +92,33 @@ class Sessions:
         )
 
 
-PLACES: dict[str, type[Files | Sessions]] = {"SQLite": Sessions, "file": Files}
+class DjangoSessions(Sessions):
+    """A session of a Django site; `django.json` in the folder says in which database."""
+
+    def open_store(self, folder: Path) -> Callable[[Effect[Any]], Any]:
+        from codegrant.web.django.store import DjangoTokenStore, leaving_no_connection
+        from tests.support import django_project
+
+        settings = {"NAME": str(folder / "django.db")}
+        if (folder / "django.json").exists():
+            settings = json.loads((folder / "django.json").read_text())
+        elif not (folder / "django.db").exists():
+            django_project.copy_database(folder / "django.db")
+        store = DjangoTokenStore(django_project.add_database(settings["NAME"], settings))
+
+        def perform(effect: Effect[Any]) -> Any:
+            with leaving_no_connection():
+                return store.perform(effect)
+
+        return perform
+
+
+PLACES: dict[str, type[Files | Sessions]] = {
+    "SQLite": Sessions,
+    "file": Files,
+    "Django": DjangoSessions,
+    "Django on PostgreSQL": DjangoSessions,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +205,8 @@ def main() -> None:
 
     async def call_async(client: AsyncClient) -> str:
         try:
-            return str((await client.api(open_place()).get(task.url)).status_code)
+            place = await asyncio.to_thread(open_place)
+            return str((await client.api(place).get(task.url)).status_code)
         except CodegrantError as error:
             return type(error).__name__
 

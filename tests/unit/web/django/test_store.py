@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connections, transaction
 from django.test.utils import CaptureQueriesContext
-from psycopg import sql
 
 from codegrant.client.effects import (
     ClaimCallback,
@@ -72,26 +69,12 @@ __all__ = [
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
+def postgres(services: Mapping[str, str]) -> Iterator[str]:
     """The alias of a database of our own at the PostgreSQL of the machine."""
-    url = os.environ["CODEGRANT_TEST_POSTGRES"]
-    name, parts = f"codegrant_django_{os.getpid()}", urlsplit(url)
-    with closing(psycopg.connect(url, autocommit=True)) as server:
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        connections.settings[name] = {
-            **connections.settings["default"],
-            "ENGINE": "django.db.backends.postgresql",
-            "NAME": name,
-            "USER": parts.username or "",
-            "PASSWORD": parts.password or "",
-            "HOST": parts.hostname or "",
-            "PORT": str(parts.port or ""),
-        }
-        call_command("migrate", database=name, verbosity=0)
-        yield name
-        connections[name].close()
-        del connections.settings[name]
-        server.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+    url, name = services["postgres"], f"codegrant_django_{os.getpid()}"
+    django_project.create_postgres(url, name)
+    yield name
+    django_project.drop_postgres(url, name)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.needs("postgres"))])
