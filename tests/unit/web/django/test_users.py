@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -336,6 +337,25 @@ def test_a_session_that_has_ended_takes_the_user_with_it(
     Session.objects.all().delete()
     assert visitor.user() == ""
     assert "basket" not in visitor.browser.session
+
+
+@pytest.mark.requirement("CL-LO-02")
+def test_a_logout_token_of_the_provider_takes_the_user_with_it(
+    visitor: Visitor, provider: MockProvider
+) -> None:
+    visitor.log_in(provider)
+    provider_itself = another(visitor)
+    for token, status, stays in (
+        (provider.logout_token(sub="person-2"), 200, True),
+        ("forged", 400, True),
+        (provider.logout_token(), 200, False),
+    ):
+        answer = provider_itself.post(
+            "/logout/backchannel",
+            urlencode({"logout_token": token}),
+            content_type="application/x-www-form-urlencoded",
+        )
+        assert (answer.status_code, bool(visitor.user())) == (status, stays)
 
 
 def test_a_session_that_has_expired_takes_the_user_with_it(
