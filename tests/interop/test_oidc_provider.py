@@ -126,9 +126,11 @@ def test_a_provider_may_list_an_algorithm_by_its_newer_name_alone(node: str, app
 def test_our_client_reads_that_it_did_not_prove_itself(
     issuer: str, apply: Apply, method: str, changes: Mapping[str, Any]
 ) -> None:
-    error = refusal(apply(issuer, method, **changes), DevVisitor(issuer))
-    assert isinstance(error, Refused)
-    assert (error.error, error.status, error.stage) == ("invalid_client", 401, "token")
+    for pushed, stage in ((None, "pushed_authorization"), (False, "token")):
+        app = apply(issuer, method, pushed_requests=pushed, **changes)
+        error = refusal(app, DevVisitor(issuer))
+        assert isinstance(error, Refused)
+        assert (error.error, error.status, error.stage) == ("invalid_client", 401, stage)
 
 
 @pytest.mark.needs("node")
@@ -151,7 +153,8 @@ def test_our_client_reads_that_the_person_denied(issuer: str, apply: Apply) -> N
 def test_our_client_reads_what_is_refused_at_once(
     issuer: str, apply: Apply, arguments: Mapping[str, str], expected: str
 ) -> None:
-    error = refusal(apply(issuer), DevVisitor(issuer), **arguments)
+    app = apply(issuer, pushed_requests=False)
+    error = refusal(app, DevVisitor(issuer), **arguments)
     assert isinstance(error, Refused)
     assert (error.error, error.stage) == (expected, "callback")
 

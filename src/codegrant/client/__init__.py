@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from codegrant.client.api_auth import BearerAuth, RefreshingAuth
     from codegrant.client.device import DeviceLogin
     from codegrant.client.facade import Client
+    from codegrant.client.login import LoginOptions
     from codegrant.client.memory import MemoryTokens
     from codegrant.client.pending import PendingLogin
     from codegrant.client.saved import LeasedTokens, SavedTokens
@@ -28,6 +29,7 @@ __all__ = [
     "DeviceLogin",
     "ExchangedToken",
     "LeasedTokens",
+    "LoginOptions",
     "MemoryTokens",
     "PendingLogin",
     "RefreshingAuth",
@@ -45,6 +47,7 @@ _HOMES = {
     "DeviceLogin": "device",
     "ExchangedToken": "token_exchange",
     "LeasedTokens": "saved",
+    "LoginOptions": "login",
     "MemoryTokens": "memory",
     "PendingLogin": "pending",
     "RefreshingAuth": "api_auth",

@@ -56,6 +56,8 @@ class AsyncClient:
         token_endpoint_auth_method: str | None = None,
         redirect_uri: str | None = None,
         scope: str | Sequence[str] | None = None,
+        pushed_requests: bool | None = None,
+        signed_requests: bool = False,
         api_origins: Sequence[str] = (),
         id_token_algs: Sequence[str] = (),
         leeway: int = 60,
@@ -85,6 +87,8 @@ class AsyncClient:
                 untrusted_issuer=untrusted_issuer,
                 require_s256=not dangerously_allow_missing_pkce_support,
                 token_endpoint_audience=dangerously_use_token_endpoint_as_audience,
+                pushed_requests=pushed_requests,
+                signed_requests=signed_requests,
                 offline=offline,
             )
         )

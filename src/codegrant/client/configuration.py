@@ -38,6 +38,11 @@ class ClientConfig:
         token_endpoint_audience: whether an assertion is made for the token endpoint, at a
             server that refuses one for its issuer. Another server that this client uses
             could pass such a one on.
+        pushed_requests: whether an authorization request goes to the server first, and the
+            browser brings only its name (RFC 9126). By default wherever the server offers or
+            requires it; True insists on it, False does without.
+        signed_requests: whether it is signed with the key (RFC 9101); where the server
+            requires it, it always is.
         guarded: whether the server must live at public addresses.
         provider: what the catalogue knows of the server, if it knows it.
         offline: whether a refresh token is asked for in the provider's own way.
@@ -56,6 +61,8 @@ class ClientConfig:
     login_lifetime: int = LOGIN_LIFETIME
     require_s256: bool = True
     token_endpoint_audience: bool = False
+    pushed_requests: bool | None = None
+    signed_requests: bool = False
     guarded: bool = False
     provider: Provider | None = None
     offline: bool = False
@@ -88,6 +95,8 @@ class ClientConfig:
                 "client_secret: a client with a secret must use it; leave one of the two out: "
                 "the secret for a public client, or the method"
             )
+        if self.signed_requests and self.client_key is None:
+            raise ConfigurationError("private_key: signed_requests needs one")
         if self.redirect_uri is not None:
             _check_text("redirect_uri", self.redirect_uri)
         for alg in self.id_token_algs:
@@ -224,6 +233,8 @@ def make_config(
     untrusted_issuer: bool,
     require_s256: bool,
     token_endpoint_audience: bool,
+    pushed_requests: bool | None,
+    signed_requests: bool,
     offline: bool,
 ) -> ClientConfig:
     """Return the configuration of a façade's arguments.
@@ -255,6 +266,8 @@ def make_config(
         login_lifetime=login_lifetime,
         require_s256=require_s256,
         token_endpoint_audience=token_endpoint_audience,
+        pushed_requests=pushed_requests,
+        signed_requests=signed_requests,
         guarded=untrusted_issuer or (known is not None and known.has(Quirk.HOST_CHOSEN)),
         provider=known,
         offline=offline,

@@ -57,6 +57,8 @@ class Client:
         token_endpoint_auth_method: how to authenticate; see `ClientConfig`.
         redirect_uri: as registered; may be given with each login instead.
         scope: what to ask for, one text or a sequence; see `ClientConfig`.
+        pushed_requests: by default where the server offers or requires it; see `ClientConfig`.
+        signed_requests: sign authorization requests with `private_key`. RFC 9101.
         api_origins: where access tokens may go, e.g. `["https://api.example"]`. By default
             to every https or loopback origin that a call names.
         id_token_algs: which may sign an ID token; by default those of the metadata.
@@ -90,6 +92,8 @@ class Client:
         token_endpoint_auth_method: str | None = None,
         redirect_uri: str | None = None,
         scope: str | Sequence[str] | None = None,
+        pushed_requests: bool | None = None,
+        signed_requests: bool = False,
         api_origins: Sequence[str] = (),
         id_token_algs: Sequence[str] = (),
         leeway: int = 60,
@@ -119,6 +123,8 @@ class Client:
                 untrusted_issuer=untrusted_issuer,
                 require_s256=not dangerously_allow_missing_pkce_support,
                 token_endpoint_audience=dangerously_use_token_endpoint_as_audience,
+                pushed_requests=pushed_requests,
+                signed_requests=signed_requests,
                 offline=offline,
             )
         )
@@ -146,21 +152,14 @@ class Client:
         Args:
             redirect_uri: where the server sends the browser back to; as registered.
             scope: what to ask for, instead of the client's.
-            prompt: e.g. `login`, `consent`, `select_account` or `none`.
-            max_age: seconds since the person last gave a password; checked at the end.
-            login_hint: who is expected to log in, e.g. an e-mail address.
-            acr_values: authentication contexts, the preferred one first.
-            acr_essential: whether the login fails without one of `acr_values`.
-            ui_locales: languages, the preferred one first.
-            resource: the APIs that the access token is for. RFC 8707.
-            claims: the `claims` parameter. OpenID Connect Core §5.5.
-            extra: parameters that only this server knows.
+            prompt, max_age, login_hint, acr_values, acr_essential, ui_locales, resource,
+            claims, extra: see `LoginOptions`.
             return_to: where the application wants to continue; comes back with the login.
 
         Raises:
             UsageError: the arguments do not fit the configuration or the server.
-            MetadataRejected: the server's metadata must not be used.
-            TransportError: the server's metadata could not be fetched.
+            Refused, ResponseRejected: the server does not take the request that was pushed.
+            MetadataRejected, TransportError: as for `refresh`.
 
         OAuth 2.1 §4.1.1; OpenID Connect Core §3.1.2.1.
         """

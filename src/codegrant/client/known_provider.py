@@ -22,6 +22,7 @@ __all__ = [
     "authorization_url",
     "consent_prompt",
     "default_scope",
+    "request_parameters",
     "scope_parameter",
     "wants_consent",
 ]
@@ -40,25 +41,27 @@ def scope_parameter(config: ClientConfig, scope: Sequence[str]) -> str | None:
     return config.provider.scope_separator.join(scope) or None
 
 
-def authorization_url(
-    config: ClientConfig,
-    endpoint: str,
-    message: AuthorizationRequest,
-    extra: Iterable[tuple[str, str]],
-) -> str:
-    """Return the address to send the browser to.
+def request_parameters(
+    config: ClientConfig, message: AuthorizationRequest, extra: Iterable[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Return the parameters of an authorization request.
 
     What the provider wants besides gives way to what the program says under the same name.
     """
     pairs = [*message.build(), *extra]
     provider = config.provider
     if provider is None:
-        return add_to_query(endpoint, pairs)
+        return pairs
     named = {name for name, _ in pairs}
     wanted = (*provider.authorize_params, *(provider.offline_params if config.offline else ()))
-    url = add_to_query(endpoint, [*pairs, *(pair for pair in wanted if pair[0] not in named)])
+    return [*pairs, *(pair for pair in wanted if pair[0] not in named)]
+
+
+def authorization_url(config: ClientConfig, endpoint: str, pairs: Iterable[tuple[str, str]]) -> str:
+    """Return the address to send the browser to."""
+    url = add_to_query(endpoint, pairs)
     # A plus sign itself was written as %2B.
-    return url.replace("+", "%20") if provider.has(Quirk.PERCENT_SPACES) else url
+    return url.replace("+", "%20") if config.has(Quirk.PERCENT_SPACES) else url
 
 
 def add_callback(config: ClientConfig, parameters: Parameters, tokens: Tokens) -> Tokens:

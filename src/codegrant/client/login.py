@@ -8,8 +8,14 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
+from codegrant.client.authorization_requests import prepare_request
 from codegrant.client.configuration import ClientConfig, parse_scope_argument
-from codegrant.client.known_provider import authorization_url, default_scope, scope_parameter
+from codegrant.client.known_provider import (
+    authorization_url,
+    default_scope,
+    request_parameters,
+    scope_parameter,
+)
 from codegrant.client.pending import (
     PendingLogin,
     ProviderIdentity,
@@ -30,6 +36,7 @@ from codegrant.sealing import KeyRing
 from codegrant.secret import Secret
 
 __all__ = [
+    "LoginOptions",
     "LoginRequest",
     "SealedState",
     "identity_at",
@@ -47,8 +54,62 @@ _OWN = frozenset({
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginOptions:
+    """What a login asks for in particular.
+
+    Attributes:
+        scope: instead of the client's: one text with spaces, or a sequence.
+        prompt: e.g. `login`, `consent`, `select_account` or `none`.
+        max_age: seconds since the person last gave a password; checked at the end.
+        login_hint: who is expected to log in, e.g. an e-mail address.
+        acr_values: authentication contexts, the preferred one first.
+        acr_essential: whether the login fails without one of `acr_values`.
+        ui_locales: languages, the preferred one first.
+        resource: the APIs that the access token is for, instead of the client's. RFC 8707.
+        claims: the `claims` parameter. OpenID Connect Core §5.5.
+        extra: parameters that only this server knows.
+
+    OpenID Connect Core §3.1.2.1.
+    """
+
+    scope: str | Sequence[str] | None = None
+    prompt: str | None = None
+    max_age: int | None = None
+    login_hint: str | None = None
+    acr_values: str | Sequence[str] = ()
+    acr_essential: bool = False
+    ui_locales: str | Sequence[str] = ()
+    resource: str | Sequence[str] = ()
+    claims: Mapping[str, object] | None = None
+    extra: Mapping[str, str] | None = None
+
+    def request(
+        self, *, redirect_uri: str | None = None, return_to: str | None = None
+    ) -> LoginRequest:
+        """Return the request of these options.
+
+        Raises:
+            UsageError: names the option that is not allowed.
+        """
+        return make_login_request(
+            redirect_uri=redirect_uri,
+            scope=self.scope,
+            prompt=self.prompt,
+            max_age=self.max_age,
+            login_hint=self.login_hint,
+            acr_values=self.acr_values,
+            acr_essential=self.acr_essential,
+            ui_locales=self.ui_locales,
+            resource=self.resource,
+            claims=self.claims,
+            extra=self.extra,
+            return_to=return_to,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoginRequest:
-    """The arguments of `Client.start_login`, where they are described."""
+    """The arguments of `Client.start_login`, checked; see `LoginOptions`."""
 
     redirect_uri: str | None = None
     scope: tuple[str, ...] | None = None
@@ -138,6 +199,7 @@ def start_login(
 
     Raises:
         UsageError: the request does not fit the configuration or the server.
+        Refused, ResponseRejected, TransportError: see `prepare_request`.
 
     OAuth 2.1 §4.1.1; OpenID Connect Core §3.1.2.1; RFC 7636 §4.3.
     """
@@ -178,8 +240,11 @@ def start_login(
         claims=_claims_parameter(request.claims),
         resource=request.resource,
     )
+    pairs = request_parameters(config, message, request.extra.items())
+    front = yield from prepare_request(config, server.metadata, pairs, now)
     return PendingLogin(
-        url=authorization_url(config, endpoint, message, request.extra.items()),
+        url=authorization_url(config, endpoint, front.pairs),
+        url_expires_at=front.expires_at,
         state=state,
         seed=Secret(base64url.encode(seed)),
         provider=provider,

@@ -79,6 +79,8 @@ class PendingLogin:
         acr_values: as sent; one of them must come back when `acr_essential`.
         acr_essential: whether the caller insists on `acr_values`.
         return_to: where the application wants to continue, or `None`.
+        url_expires_at: epoch seconds until which the browser must have come to `url`; `None`
+            where the server did not say.
     """
 
     url: str = field(repr=False)
@@ -92,6 +94,7 @@ class PendingLogin:
     acr_values: tuple[str, ...] = ()
     acr_essential: bool = False
     return_to: str | None = field(default=None, repr=False)
+    url_expires_at: int | None = None
 
     @property
     def nonce(self) -> str:

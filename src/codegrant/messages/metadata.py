@@ -71,6 +71,7 @@ class ServerMetadata:
     request_uri_parameter_supported: bool = True
     require_request_uri_registration: bool = False
     require_pushed_authorization_requests: bool = False
+    require_signed_request_object: bool = False
     backchannel_logout_supported: bool = False
     backchannel_logout_session_supported: bool = False
     service_documentation: str = ""

@@ -17,7 +17,7 @@ from codegrant.secret import Secret
 
 __all__ = ["refuse_answer"]
 
-_ENDPOINTS = {"refresh": "token", "revoke": "revocation"}
+_ENDPOINTS = {"refresh": "token", "revoke": "revocation", "pushed_authorization": "pushed request"}
 
 _HINTS = {
     "invalid_grant": "the code was used before, is too old, or was made for another client, "

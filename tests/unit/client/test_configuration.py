@@ -32,6 +32,8 @@ ARGUMENTS: dict[str, Any] = {
     "require_s256": True,
     "offline": False,
     "token_endpoint_audience": False,
+    "pushed_requests": None,
+    "signed_requests": False,
 }
 
 
