@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
+from threading import Lock
 from typing import Self, TypeVar
 
 from codegrant.accounts.credentials import read_username
@@ -22,19 +23,19 @@ from codegrant.flow import Flow, run
 from codegrant.http import Request, Response
 from codegrant.jose import parse_jwt, sign_jwt
 from codegrant.messages.json import JsonValue
-from codegrant.sealing import KeyRing
 from codegrant.secret import Secret
 from codegrant.server.administration import AddClient, AddResource
 from codegrant.server.effects import AddKey
 from codegrant.server.events import Event
-from codegrant.server.keys import FIRST_ALGORITHMS, SIGNING_ALGORITHMS, make_key, rotate_key
+from codegrant.server.keys import FIRST_ALGORITHMS, SIGNING_ALGORITHMS, rotate_key
 from codegrant.server.policy import Policy, SigningAlgorithm
-from codegrant.server.records import AuthMethod, KeyRecord, ResourceRecord
+from codegrant.server.records import AuthMethod, ResourceRecord
 from codegrant.stores.sqlite import SqliteStore
 from codegrant.testing.apps import ServedApp
 from codegrant.testing.claims import access_token_claims
 from codegrant.testing.clock import MovableClock
 from codegrant.testing.faults import Faults
+from codegrant.testing.keys import first_keys, key_ring
 from codegrant.testing.personas import Person as PersonaPerson
 from codegrant.testing.personas import Persona
 from codegrant.testing.registration import (
@@ -55,17 +56,6 @@ R = TypeVar("R")
 
 ISSUER = "https://issuer.test"
 _ALGS: Mapping[str, SigningAlgorithm] = {alg: alg for alg in SIGNING_ALGORITHMS}
-
-
-@cache
-def _key_ring() -> KeyRing:
-    return KeyRing([secrets.token_urlsafe(32)])
-
-
-@cache
-def _first_keys() -> tuple[KeyRecord, ...]:
-    """Return the signing keys that all providers of a process begin with: RSA takes its time."""
-    return tuple(make_key(_key_ring(), alg, 0) for alg in FIRST_ALGORITHMS)
 
 
 class ProviderInProcess:
@@ -102,12 +92,13 @@ class ProviderInProcess:
         self.events: list[Event] = []
         """What the server has to tell, oldest first."""
         self._policy = policy or Policy(issuer=issuer)
-        self._site = Site.build(self._policy, _key_ring())
+        self._site = Site.build(self._policy, key_ring())
         self._store = SqliteStore(":memory:")
         self._passwords = PasswordHasher()
         self._performer = ServerPerformer(self._store, self._passwords, (self.events.append,))
         self._visitors: dict[str, Visitor] = {}
-        for key in _first_keys():
+        self._lock = Lock()
+        for key in first_keys():
             self._store.perform(AddKey(key))
         self.faults: Faults = Faults(self._policy, self._sign_anew)
         """What can go wrong here, by name."""
@@ -171,8 +162,9 @@ class ProviderInProcess:
 
     def find_person(self, username: str) -> Account:
         """Return the person of this name, who is added when there is none yet."""
-        found = self._store.perform(FindAccount(read_username(username) or ""))
-        return found or self.add_person(username)
+        with self._lock:
+            found = self._store.perform(FindAccount(read_username(username) or ""))
+            return found or self.add_person(username)
 
     def add_client(
         self,
@@ -313,11 +305,12 @@ class ProviderInProcess:
                 registered.
         """
         account = self.find_person(person) if isinstance(person, str) else person
-        visitor = self._visitors.get(account.subject)
-        if visitor is None:
-            visitor = self._visitors[account.subject] = Visitor(
-                self._site.server, account, respond=self.respond, run=self._run, clock=self._now
-            )
+        with self._lock:
+            visitor = self._visitors.get(account.subject)
+            if visitor is None:
+                visitor = self._visitors[account.subject] = Visitor(
+                    self._site.server, account, respond=self.respond, run=self._run, clock=self._now
+                )
         return visitor.authorize(url, allow=allow)
 
     def login_as(
@@ -406,7 +399,7 @@ class ProviderInProcess:
             alg: whose key is replaced; by default those of RS256 and ES256.
         """
         for one in FIRST_ALGORITHMS if alg is None else (alg,):
-            self._run(rotate_key(self._policy, _key_ring(), one, self._now(), immediately=True))
+            self._run(rotate_key(self._policy, key_ring(), one, self._now(), immediately=True))
         self._run(self._site.server.keys.current(self._now()))
 
     # -- its life

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html import unescape
+from threading import Lock
 from typing import Any, TypeAlias
 from urllib.parse import urlsplit
 
@@ -72,6 +73,7 @@ class Visitor:
         self._clock = clock
         self._cookies: dict[str, str] = {}
         self._seen_at = 0
+        self._lock = Lock()  # one browser does one thing after another
 
     def authorize(self, url: str, *, allow: bool = True) -> str:
         """Open an authorization URL, log in, agree, and return where that leads.
@@ -83,6 +85,10 @@ class Visitor:
         Raises:
             UsageError: the server shows an error page; its code is the error's.
         """
+        with self._lock:
+            return self._authorize(url, allow=allow)
+
+    def _authorize(self, url: str, *, allow: bool) -> str:
         now = self._clock()
         if not allow or now < self._seen_at:
             # Who is logged in and has agreed is not asked again; and a clock that was set back

@@ -355,19 +355,24 @@ def test_many_people_log_in_at_once(provider: ProviderInProcess) -> None:
         redirect_uri=APP,
     )
     found: dict[str, str] = {}
+    finished: list[str] = []
 
     def log_in(name: str) -> None:
         login = client.start_login()
         tokens = client.finish_login(provider.authorize(login.url, name), login)
         found[name] = tokens.verified_identity().subject
+        finished.append(name)
 
-    names = [f"person {number}" for number in range(12)]
+    # Somebody is new and comes several times at once.
+    names = [f"person {number % 6}" for number in range(24)]
     threads = [threading.Thread(target=log_in, args=(name,)) for name in names]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert found == {name: provider.find_person(name).subject for name in names}
+    assert len(set(found.values())) == 6
+    assert sorted(finished) == sorted(names)
     client.close()
 
 
