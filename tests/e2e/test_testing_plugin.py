@@ -110,6 +110,26 @@ def test_a_request_that_nobody_serves_fails_the_test_that_sent_it(tmp_path: Path
     assert f"nothing serves what this test has sent:\n  {sent}\n" in done.stdout
 
 
+def test_an_api_of_the_test_that_crashes_fails_the_test(tmp_path: Path) -> None:
+    (tmp_path / "test_loud.py").write_text(
+        "from contextlib import suppress\n"
+        "from codegrant import Client, CodegrantError\n"
+        "def crash(request):\n"
+        "    raise ZeroDivisionError('of the stand-in')\n"
+        "def test_swallows(codegrant_provider):\n"
+        "    codegrant_provider.serve('https://other.test', crash)\n"
+        "    with suppress(CodegrantError):\n"
+        "        Client('https://other.test', client_id='a').start_login(redirect_uri='b')\n"
+        "def test_meant_it(codegrant_provider):\n"
+        "    test_swallows(codegrant_provider)\n"
+        "    codegrant_provider.wire.failures.clear()\n"
+    )
+    done = run_pytest(tmp_path)
+    assert "2 passed, 1 error" in done.stdout
+    assert "what this test serves has failed:" in done.stdout
+    assert "ZeroDivisionError: of the stand-in" in done.stdout
+
+
 def test_settings_name_the_issuer_and_what_may_be_reached(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text(
         "[pytest]\n"

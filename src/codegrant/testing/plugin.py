@@ -6,6 +6,7 @@ imports nothing else of it before a fixture is used.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, cast
 
@@ -41,13 +42,22 @@ def codegrant_provider(
 ) -> Iterator[ProviderInProcess]:
     """An OpenID provider in this process, new for each test; see `ProviderInProcess`.
 
-    The test fails when anything was sent to an address that nobody serves.
+    The test fails when anything was sent to an address that nobody serves, or when something
+    that is served has raised an exception.
     """
     from codegrant.testing.provider import ProviderInProcess
 
     let_out = cast("list[str]", pytestconfig.getini("codegrant_let_out"))
     with ProviderInProcess(codegrant_issuer, let_out=let_out) as provider:
         yield provider
+    if provider.wire.failures:
+        error = provider.wire.failures[0]
+        raised = "".join(traceback.format_exception(error))
+        pytest.fail(
+            f"what this test serves has failed:\n{raised}\n"
+            "where it was meant to, call codegrant_provider.wire.failures.clear()",
+            pytrace=False,
+        )
     if provider.wire.not_served:
         sent = "\n  ".join(dict.fromkeys(provider.wire.not_served))
         pytest.fail(

@@ -9,7 +9,8 @@ event loop sends: so are the drivers' connection pools, whose place it takes.
 from __future__ import annotations
 
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from threading import Lock
 from typing import Final, NamedTuple, Self
 from urllib.parse import unquote
@@ -58,12 +59,15 @@ class Wire:
         open_origins: what is really reached.
         not_served: method and address, without its query, of every request that nobody
             answered.
+        failures: what the applications have raised. The code under test may see no more of it
+            than a connection that broke.
     """
 
     def __init__(self, let_out: Iterable[str] = ()) -> None:
         self.served: dict[str, Served] = {}
         self.open_origins: set[str] = {origin_of(origin) for origin in let_out}
         self.not_served: list[str] = []
+        self.failures: list[Exception] = []
 
     def serve(self, origin: str, app: ServedApp) -> None:
         """Answer requests to `origin` with `app`; it takes the place of another one.
@@ -92,11 +96,15 @@ class Wire:
             TransportError: `not_served`, nobody answers at this address.
             Unanswered: the answer is that there is none.
         """
-        return self.find(request).answer(_as_received(request))
+        served = self.find(request)
+        with self._watched():
+            return served.answer(_as_received(request))
 
     async def answer_async(self, request: Request) -> Response:
         """As `answer`, in an event loop."""
-        return await self.find(request).answer_async(_as_received(request))
+        served = self.find(request)
+        with self._watched():
+            return await served.answer_async(_as_received(request))
 
     def find(self, request: Request) -> Served:
         """Return who answers `request`.
@@ -123,6 +131,16 @@ class Wire:
         origin, wires = origin_of(url), self._in_order()
         served = any(origin in wire.served for wire in wires)
         return not served and any(origin in wire.open_origins for wire in wires)
+
+    @contextmanager
+    def _watched(self) -> Generator[None]:
+        try:
+            yield
+        except (Unanswered, TransportError):
+            raise
+        except Exception as error:
+            self.failures.append(error)
+            raise
 
     def _in_order(self) -> tuple[Wire, ...]:
         newest_first = tuple(reversed(_up))

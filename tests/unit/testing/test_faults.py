@@ -23,6 +23,7 @@ from codegrant import (
     Tokens,
     TransportError,
 )
+from codegrant.http import Response
 from codegrant.stores.sqlite import SqliteStore
 from codegrant.testing import ProviderInProcess
 from codegrant.web import flask as for_flask
@@ -229,6 +230,37 @@ def test_a_lost_refresh_answer_costs_nobody_the_login(
         app.refresh(tokens)
     # Inside the server's grace the same refresh token gives the same successor.
     assert app.refresh(tokens).access_token != tokens.access_token
+
+
+def test_a_site_whose_refresh_is_refused_sends_the_person_to_log_in(
+    provider: ProviderInProcess,
+) -> None:
+    provider.serve("https://api.test", lambda _: Response(status=204))
+    client = Client(
+        provider.issuer, client_id="site", client_secret="secret of site", clock=provider.clock
+    )
+    provider.register(client, redirect_uri="http://localhost/callback")
+    app = flask.Flask("site")
+    with SqliteStore(":memory:") as store:
+        login = for_flask.Login(app, client, store=store, key_ring=RING, clock=provider.clock)
+
+        @app.get("/call")
+        @login.required
+        def call() -> dict[str, int]:
+            return {"status": login.api.get("https://api.test/x").status_code}
+
+        browser = app.test_client()
+        provider.login_as(browser, "alice")
+        for _ in range(2):
+            assert browser.get("/call").json == {"status": 204}
+            provider.clock.advance(3600)
+        with provider.faults.time_out():
+            assert browser.get("/call").status_code >= 500
+        assert browser.get("/call").json == {"status": 204}
+        provider.clock.advance(3600)
+        with provider.faults.refused_refresh():
+            refused = browser.get("/call")
+        assert (refused.status_code, refused.headers["location"][:6]) == (303, "/login")
 
 
 def test_userinfo_fails_by_itself(provider: ProviderInProcess, app: Application) -> None:

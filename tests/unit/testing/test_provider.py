@@ -10,8 +10,18 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from codegrant import AsyncClient, Client, OAuthError, Refused, TransportError, UsageError
+from codegrant import (
+    AsyncClient,
+    Client,
+    ConfigurationError,
+    OAuthError,
+    Refused,
+    TransportError,
+    UsageError,
+)
 from codegrant.http import Headers, Request, Response
+from codegrant.remote.aio import AsyncDriver
+from codegrant.remote.sync import SyncDriver
 from codegrant.resource import ResourceServer
 from codegrant.server.policy import Policy
 from codegrant.testing import ProviderInProcess
@@ -434,6 +444,37 @@ def test_the_servers_settings_are_at_hand() -> None:
         tokens = client.finish_login(provider.authorize(login.url), login)
         assert tokens.received_at is not None
         assert tokens.expires_at == tokens.received_at + 30
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://127.0.0.1:9", "http://localhost:9/a/b", "https://issuer.test:8443"]
+)
+def test_an_issuer_may_be_any_that_is_allowed(issuer: str, colour: Colour) -> None:
+    with ProviderInProcess(issuer) as provider:
+        given: dict[str, Any] = {"client_id": "app", "client_secret": None, "redirect_uri": APP}
+        app = Application(colour, issuer, **given)
+        provider.register(app.client)
+        identity = app.log_in(At(provider)).identity
+        assert identity is not None
+        assert identity.issuer == issuer
+        app.close()
+
+
+@pytest.mark.parametrize("issuer", ["http://issuer.test", "issuer.test", "https://issuer.test?a=b"])
+def test_an_issuer_that_is_none_is_refused(issuer: str) -> None:
+    with pytest.raises(ConfigurationError, match="issuer"):
+        ProviderInProcess(issuer)
+
+
+def test_nothing_of_it_is_left() -> None:
+    def running() -> set[str]:
+        return {f"{thread.name} {thread.ident}" for thread in threading.enumerate()}
+
+    before = (running(), SyncDriver.pool, AsyncDriver.pool, SyncDriver.send_guarded)
+    with ProviderInProcess() as provider:
+        provider.add_person("alice", password="wonderland")
+        assert (running(), SyncDriver.pool) != before[:2]
+    assert (running(), SyncDriver.pool, AsyncDriver.pool, SyncDriver.send_guarded) == before
 
 
 def test_nothing_secret_is_shown(provider: ProviderInProcess) -> None:

@@ -138,7 +138,18 @@ def test_no_answer_is_what_it_is_on_a_network(
     with pytest.raises(TransportError) as caught:
         send(colour, API)
     assert caught.value.code == code
-    assert wire.not_served == []
+    assert (wire.not_served, wire.failures) == ([], [])
+
+
+def test_what_an_application_raises_is_kept(wire: Wire, colour: Colour) -> None:
+    def fails(request: Request) -> Response:
+        raise ZeroDivisionError
+
+    wire.serve(API, fails)
+    with pytest.raises(TransportError) as caught:
+        send(colour, API)
+    assert caught.value.code == "broken_answer"
+    assert [type(error) for error in wire.failures] == [ZeroDivisionError]
 
 
 def test_an_origin_is_let_out_by_name(wire: Wire, colour: Colour, neighbour: str) -> None:
