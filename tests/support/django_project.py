@@ -52,7 +52,7 @@ atexit.register(shutil.rmtree, _folder, ignore_errors=True)
 
 settings.configure(
     SECRET_KEY="test-" * 10,
-    ALLOWED_HOSTS=["127.0.0.1", "localhost", "app.example"],
+    ALLOWED_HOSTS=["127.0.0.1", "localhost", "app.example", "api.example"],
     INSTALLED_APPS=[
         "django.contrib.contenttypes",
         "django.contrib.auth",

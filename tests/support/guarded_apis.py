@@ -1,4 +1,4 @@
-"""One protected API, written for each adapter: Flask, plain ASGI, and ASGI under Starlette.
+"""One protected API, written for each adapter: Flask, Django, plain ASGI, Starlette.
 
 `/profile` wants the scope `read`, `/admin` the scope `admin`, `/person` a person's token.
 `/cached` has caching rules of its own, `/form` answers with the field `a` of a form, and
@@ -17,6 +17,9 @@ from urllib.parse import parse_qs
 
 import flask
 import uvicorn
+import werkzeug.test
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import path
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -29,7 +32,9 @@ from codegrant.messages.json import build_json
 from codegrant.resource import AccessToken, AsyncResourceServer, ResourceServer
 from codegrant.web.asgi import AsgiReceive, AsgiScope, AsgiSend
 from codegrant.web.asgi_resource import AsgiApp, Protect, access_token_of
+from codegrant.web.django import Protect as DjangoProtect
 from codegrant.web.flask_resource import Protect as FlaskProtect
+from tests.support import django_project
 
 CACHED = "public, max-age=60"
 Message = MutableMapping[str, Any]
@@ -46,7 +51,7 @@ class Answer(NamedTuple):
 
 
 class GuardedApi(Protocol):
-    """One of the three, without sockets."""
+    """One of them, without sockets."""
 
     def send(
         self,
@@ -126,6 +131,69 @@ class FlaskApi:
         self._server.close()
 
 
+# Django
+
+
+def django_urls(server: ResourceServer | AsyncResourceServer) -> django_project.Urls:
+    """Return the API's addresses; its views are of both kinds, whatever the server is."""
+    api = DjangoProtect(server)
+
+    @api.require("read")
+    def profile(request: HttpRequest) -> JsonResponse:
+        return JsonResponse(told(api.token(request)))
+
+    @api.require("read", "admin")
+    async def admin(request: HttpRequest) -> JsonResponse:
+        return JsonResponse(told(api.token(request)))
+
+    @api.require(person=True)
+    def person(request: HttpRequest) -> JsonResponse:
+        return JsonResponse(told(api.token(request)))
+
+    @api.require()
+    async def cached(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(headers={"Cache-Control": CACHED})
+
+    @api.require()
+    def form(request: HttpRequest) -> JsonResponse:
+        return JsonResponse({"a": request.POST["a"]})
+
+    @api.require()
+    async def missing(request: HttpRequest) -> HttpResponse:
+        raise Http404
+
+    views: list[Any] = [profile, admin, person, cached, form, missing]
+    return django_project.Urls([path(view.__name__, view) for view in views])
+
+
+class DjangoApi:
+    """Over WSGI."""
+
+    def __init__(self, issuer: str, audience: str) -> None:
+        self._server = ResourceServer(issuer, audience)
+        self.urls = django_urls(self._server)
+
+    def send(
+        self,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[str, str]] = (),
+        body: bytes = b"",
+    ) -> Answer:
+        answer = werkzeug.test.Client(django_project.wsgi(), use_cookies=False).open(
+            target,
+            method=method,
+            headers=list(headers),
+            data=body,
+            environ_overrides={django_project.SITE: self.urls},
+        )
+        found = {name.lower(): value for name, value in answer.headers.items()}
+        return Answer(answer.status_code, found, answer.data)
+
+    def close(self) -> None:
+        self._server.close()
+
+
 # ASGI
 
 
@@ -193,6 +261,22 @@ def starlette_app(server: AsyncResourceServer) -> AsgiApp:
         ],
         middleware=[Middleware(Protect, server)],
     )
+
+
+def django_app(server: AsyncResourceServer) -> AsgiApp:
+    urls = django_urls(server)
+
+    handler: Any = django_project.asgi()  # it has its own words for the same types
+
+    async def app(scope: AsgiScope, receive: AsgiReceive, send: AsgiSend) -> None:
+        async def receive_and_stay() -> Message:
+            message = await receive()
+            # Django gives up a request whose sender has gone.
+            return message if message["type"] == "http.request" else await asyncio.Future()
+
+        await handler({**scope, django_project.SITE: urls}, receive_and_stay, send)
+
+    return app
 
 
 AsgiAppOf = Callable[[AsyncResourceServer], AsgiApp]
@@ -268,6 +352,8 @@ def _encode(headers: Sequence[tuple[str, str]]) -> list[tuple[bytes, bytes]]:
 
 MAKE: Mapping[str, Callable[[str, str], GuardedApi]] = {
     "flask": FlaskApi,
+    "django": DjangoApi,
+    "django-async": lambda issuer, audience: AsgiApi(django_app, issuer, audience),
     "asgi": lambda issuer, audience: AsgiApi(plain_asgi_app, issuer, audience),
     "starlette": lambda issuer, audience: AsgiApi(starlette_app, issuer, audience),
 }

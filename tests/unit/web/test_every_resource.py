@@ -1,4 +1,4 @@
-"""One suite over every adapter of the resource server: Flask, plain ASGI, Starlette."""
+"""One suite over every adapter of the resource server: Flask, Django, plain ASGI, Starlette."""
 
 from __future__ import annotations
 

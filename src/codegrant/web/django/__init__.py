@@ -29,10 +29,11 @@ except ImportError as _error:  # pragma: no cover - seen in the test of the bare
     ) from _error
 
 from codegrant.web.django.login import Login
+from codegrant.web.django.resource import Protect
 from codegrant.web.django.users import NewUser, make_user
 from codegrant.web.login_sessions import SignedIn
 from codegrant.web.login_setup import TokenStore
 
-__all__ = ["Login", "NewUser", "SignedIn", "TokenStore", "make_user"]
+__all__ = ["Login", "NewUser", "Protect", "SignedIn", "TokenStore", "make_user"]
 
 del _django

@@ -10,16 +10,25 @@ from typing import Any
 from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from codegrant.client.api import ApiSession, AsyncApiSession
 from codegrant.errors import MessageError
 from codegrant.http import Headers, Request, Response
 from codegrant.web.login_sessions import SignedIn
 
-__all__ = ["Visit", "from_django", "read_form", "to_django", "visits_of"]
+__all__ = [
+    "Visit",
+    "from_django",
+    "guard",
+    "keep_out_of_caches",
+    "read_form",
+    "to_django",
+    "visits_of",
+]
 
 _LONGEST_FORM = 65_536
-_VISITS = "codegrant.visits"
+_VISITS, _GUARDED = "codegrant.visits", "codegrant.guarded"
 
 
 class Visit:
@@ -28,16 +37,14 @@ class Visit:
     Attributes:
         is_looked_up: `signed_in` is known.
         signed_in: who sent the request.
-        is_guarded: the answer is for one person.
         api: made at most once.
     """
 
-    __slots__ = ("api", "is_guarded", "is_looked_up", "signed_in")
+    __slots__ = ("api", "is_looked_up", "signed_in")
 
     def __init__(self) -> None:
         self.is_looked_up: bool = False
         self.signed_in: SignedIn | None = None
-        self.is_guarded: bool = False
         self.api: ApiSession | AsyncApiSession | None = None
 
     def know(self, signed_in: SignedIn | None) -> None:
@@ -50,6 +57,18 @@ def visits_of(request: HttpRequest) -> dict[Any, Visit]:
     # In `META`: what frameworks put around a request shares it.
     visits: dict[Any, Visit] = request.META.setdefault(_VISITS, {})
     return visits
+
+
+def guard(request: HttpRequest) -> None:
+    """Note that the answer to a request is for one person, whatever becomes of its view."""
+    request.META[_GUARDED] = True
+
+
+def keep_out_of_caches(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Say so, if that was noted and unless the view says otherwise. RFC 6750 §2.3."""
+    if _GUARDED in request.META:
+        response.headers.setdefault("Cache-Control", "private, no-store")
+    return response
 
 
 def from_django(request: HttpRequest, body: bytes = b"") -> Request:

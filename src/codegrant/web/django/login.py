@@ -37,7 +37,7 @@ from codegrant.http import Request
 from codegrant.rules.identity import Identity
 from codegrant.rules.return_to import safe_return_to
 from codegrant.sealing import KeyRing
-from codegrant.web.django.http import Visit, from_django, read_form, to_django, visits_of
+from codegrant.web.django.http import Visit, from_django, guard, read_form, to_django, visits_of
 from codegrant.web.django.users import NewUser, admit, has_users, make_user, no_account_page
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
@@ -173,7 +173,7 @@ class Login(Generic[C]):
             ) -> HttpResponseBase:
                 if await self.acurrent(request) is None:
                     return self._ask_to_log_in(request)
-                self._visit(request).is_guarded = True
+                guard(request)
                 return await wait_for(request, *args, **kwargs)
 
             return cast("V", guarded_async)
@@ -182,7 +182,7 @@ class Login(Generic[C]):
         def guarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
             if self.current(request) is None:
                 return self._ask_to_log_in(request)
-            self._visit(request).is_guarded = True
+            guard(request)
             return view(request, *args, **kwargs)
 
         return cast("V", guarded)

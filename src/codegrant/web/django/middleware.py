@@ -12,7 +12,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.functional import SimpleLazyObject
 
 from codegrant.errors import LoginRequired, StoreError
-from codegrant.web.django.http import visits_of
+from codegrant.web.django.http import keep_out_of_caches, visits_of
 from codegrant.web.django.login import Login
 from codegrant.web.django.site import find_site_login
 from codegrant.web.django.users import follow, has_users
@@ -88,6 +88,4 @@ def _finish(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
     visits = visits_of(request).values()
     if any(visit.is_looked_up for visit in visits):  # RFC 9110 §12.5.5
         patch_vary_headers(answer, ["Cookie"])
-    if any(visit.is_guarded for visit in visits):  # RFC 6750 §2.3
-        answer.headers.setdefault("Cache-Control", "private, no-store")
-    return answer
+    return keep_out_of_caches(request, answer)
