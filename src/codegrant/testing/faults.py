@@ -14,7 +14,6 @@ from typing import Literal, TypeAlias
 from urllib.parse import parse_qs
 
 from codegrant.http import Headers, Request, Response
-from codegrant.messages.json import JsonValue
 from codegrant.server.policy import Policy
 from codegrant.testing.wire import Unanswered
 
@@ -28,7 +27,7 @@ Endpoint: TypeAlias = Literal[
 _Proceed: TypeAlias = Callable[[int], Response]
 # What takes the place of an answer.
 _Change: TypeAlias = Callable[[_Proceed], Response]
-_Sign: TypeAlias = Callable[[str, Mapping[str, JsonValue]], str]
+_Sign: TypeAlias = Callable[[str, Mapping[str, object]], str]
 
 _DISCOVERY = ("/.well-known/openid-configuration", "/.well-known/oauth-authorization-server")
 _PAGE = b"<!doctype html><title>Welcome</title><h1>This is no token endpoint</h1>"
@@ -134,7 +133,7 @@ class Faults:
         return self.changed_id_token({"nonce": "of-another-login"}, times=times)
 
     def changed_id_token(
-        self, claims: Mapping[str, JsonValue], *, times: int | None = None
+        self, claims: Mapping[str, object], *, times: int | None = None
     ) -> AbstractContextManager[None]:
         """Answer with ID tokens whose claims are others; the signature holds.
 
@@ -218,7 +217,7 @@ class Faults:
         said = Response(status=status, headers=Headers([("content-type", kind)]), body=body)
         return self._put(_Fault(endpoint, lambda _: said, grant_type=grant_type, times=times))
 
-    def _resigned(self, response: Response, claims: Mapping[str, JsonValue]) -> Response:
+    def _resigned(self, response: Response, claims: Mapping[str, object]) -> Response:
         if response.status != 200:
             return response
         told = json.loads(response.body)

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from functools import partial
 from threading import Lock
-from typing import Self, TypeVar
+from typing import Self, TypeVar, cast
 
 from codegrant.accounts.credentials import read_username
 from codegrant.accounts.effects import AddAccount, FindAccount, HashPassword
@@ -124,7 +124,7 @@ class ProviderInProcess:
         name: str | None = None,
         email: str | None = None,
         email_verified: bool = True,
-        claims: Mapping[str, JsonValue] | None = None,
+        claims: Mapping[str, object] | None = None,
         subject: str | None = None,
         password: str | None = None,
     ) -> Account:
@@ -152,7 +152,7 @@ class ProviderInProcess:
             name=username.capitalize() if name is None else name,
             email=f"{key}@example.org" if email is None else email,
             email_verified=email_verified,
-            claims=dict(claims or {}),
+            claims=cast("Mapping[str, JsonValue]", dict(claims or {})),
             created_at=self._now(),
             updated_at=self._now(),
         )
@@ -361,7 +361,7 @@ class ProviderInProcess:
         audience: str | Sequence[str] | None = None,
         expires_in: int = 300,
         client_id: str = "app",
-        claims: Mapping[str, JsonValue] | None = None,
+        claims: Mapping[str, object] | None = None,
         alg: SigningAlgorithm = "ES256",
         typ: str = "at+jwt",
     ) -> str:
@@ -420,15 +420,15 @@ class ProviderInProcess:
     def __repr__(self) -> str:
         return f"ProviderInProcess({self.issuer!r})"
 
-    def _sign_anew(self, raw_token: str, changes: Mapping[str, JsonValue]) -> str:
+    def _sign_anew(self, raw_token: str, changes: Mapping[str, object]) -> str:
         """Return one of the server's ID tokens with other claims, signed as it was."""
         jwt = parse_jwt(raw_token)
         return self._sign(_ALGS[jwt.alg], {**jwt.claimed, **changes}, typ="JWT")
 
-    def _sign(self, alg: SigningAlgorithm, claims: Mapping[str, JsonValue], *, typ: str) -> str:
+    def _sign(self, alg: SigningAlgorithm, claims: Mapping[str, object], *, typ: str) -> str:
         key = self._run(self._site.server.keys.signer(alg, self._now()))
         told = {name: value for name, value in claims.items() if value is not None}
-        return sign_jwt(key, told, typ=typ)
+        return sign_jwt(key, cast("Mapping[str, JsonValue]", told), typ=typ)
 
     def _login_of(self, person: str | Account, *, allow: bool) -> Provides:
         authorize = partial(self.authorize, person=person, allow=allow)
