@@ -12,7 +12,7 @@ from codegrant.client.tokens import Tokens
 from codegrant.errors import ConfigurationError, UsageError
 from codegrant.jose import ALGORITHMS, PrivateKey
 from codegrant.messages.metadata import ServerMetadata
-from codegrant.providers import Provider, Quirk, SignedSecret, provider
+from codegrant.providers import Provider, Quirk, SignedSecret
 from codegrant.remote.client_assertion import ClientKey, read_client_key
 from codegrant.remote.posts import METHODS, ClientAuthentication, choose_method
 from codegrant.rules.scope import is_scope_token
@@ -322,7 +322,11 @@ def _find_provider(server: str | ServerMetadata | Provider) -> Provider | None:
     """
     if isinstance(server, Provider):
         return server
-    return provider(server) if isinstance(server, str) and "://" not in server else None
+    if not isinstance(server, str) or "://" in server:
+        return None
+    from codegrant.providers.catalogue import provider  # most programs name an issuer
+
+    return provider(server)
 
 
 def _check_text(name: str, value: str) -> None:

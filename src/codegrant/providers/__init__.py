@@ -7,8 +7,9 @@ What a quirk does stands where the thing is parsed, in `codegrant.rules` and the
 loosens what its name says, for its provider, and nothing else. Layer: providers.
 """
 
-from codegrant.providers.catalogue import IDS, find_entry, provider
-from codegrant.providers.provider import (
+from importlib import import_module
+
+from codegrant.providers.model import (
     EmailList,
     Provider,
     Quirk,
@@ -16,6 +17,10 @@ from codegrant.providers.provider import (
     TenantRule,
     UserShape,
 )
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from codegrant.providers.catalogue import IDS, find_entry, provider
 
 __all__ = [
     "IDS",
@@ -28,3 +33,14 @@ __all__ = [
     "find_entry",
     "provider",
 ]
+
+_CATALOGUE = frozenset({"IDS", "find_entry", "provider"})
+
+
+def __getattr__(name: str) -> object:
+    """Import the catalogue on its first use; most programs name an issuer. PEP 562."""
+    if name not in _CATALOGUE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.catalogue"), name)
+    globals()[name] = value
+    return value

@@ -16,7 +16,7 @@ from codegrant.errors import ConfigurationError, UsageError
 from codegrant.jose import PrivateKey
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.providers.entry import Entry
-from codegrant.providers.provider import EmailList, Provider, SignedSecret, TenantRule
+from codegrant.providers.model import EmailList, Provider, SignedSecret, TenantRule
 from codegrant.secret import Secret
 
 __all__ = ["IDS", "find_entry", "provider"]

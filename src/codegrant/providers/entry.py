@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
-from codegrant.providers.provider import Provider
+from codegrant.providers.model import Provider
 
 __all__ = ["Entry"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """A provider whose texts may hold `{variable}`.
 
     Attributes:
@@ -22,4 +22,4 @@ class Entry:
 
     provider: Provider
     needs: tuple[str, ...] = ()
-    defaults: Mapping[str, str] = field(default_factory=dict[str, str])
+    defaults: Mapping[str, str] = MappingProxyType({})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.providers.entry import Entry
-from codegrant.providers.provider import EmailList, Provider, Quirk, UserShape
+from codegrant.providers.model import EmailList, Provider, Quirk, UserShape
 
 __all__ = ["WORK"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegrant.providers.entry import Entry
-from codegrant.providers.provider import Provider, Quirk, UserShape
+from codegrant.providers.model import Provider, Quirk, UserShape
 
 __all__ = ["OPENID"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 from codegrant.jose import PrivateKey
 from codegrant.messages.metadata import ServerMetadata
@@ -100,8 +100,7 @@ class UserShape:
     picture: tuple[str, ...] = ("picture",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmailList:
+class EmailList(NamedTuple):
     """Where a provider lists somebody's addresses; only the primary, verified one counts.
 
     Attributes:
@@ -117,8 +116,7 @@ class EmailList:
     verified: str = "verified"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TenantRule:
+class TenantRule(NamedTuple):
     """Which tenants of a provider with one issuer for each may log people in.
 
     Attributes:
@@ -132,8 +130,7 @@ class TenantRule:
     refused: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignedSecret:
+class SignedSecret(NamedTuple):
     """What a client secret is made from that is a JWT of the client's own.
 
     Attributes:
@@ -144,7 +141,7 @@ class SignedSecret:
 
     issuer: str
     audience: str
-    key: PrivateKey = field(repr=False)
+    key: PrivateKey
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
