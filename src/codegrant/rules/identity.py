@@ -38,10 +38,10 @@ class Identity:
 
     issuer: str
     subject: str
-    email: str | None = None
+    email: str | None = field(default=None, repr=False)
     email_verified: bool = False
-    name: str | None = None
-    picture: str | None = None
+    name: str | None = field(default=None, repr=False)
+    picture: str | None = field(default=None, repr=False)
     raw: Mapping[str, object] = field(default_factory=dict[str, object], hash=False, repr=False)
 
 
