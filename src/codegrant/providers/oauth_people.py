@@ -35,6 +35,7 @@ PEOPLE = (
                 "incorrect_client_credentials": "invalid_client",
             },
             quirks=frozenset({Quirk.ERROR_WITH_200, Quirk.SCOPE_COMMAS, Quirk.EMAIL_LIST}),
+            unverified=("`bad_refresh_token`, the error of a refresh token that is gone",),
             notes=(
                 "The subject is the number, never the login, which can be changed and reused.",
                 (
@@ -78,6 +79,7 @@ PEOPLE = (
                 "There are no refresh tokens, and the address may be absent.",
                 "Old versions answer the token request with a form.",
             ),
+            unverified=("190, the code of a token that is no good",),
         ),
         defaults={"version": "v24.0"},
     ),
@@ -295,5 +297,6 @@ PEOPLE = (
             ),
         ),
         defaults={"base_url": "https://bsky.social"},
+        lacks="DPoP",
     ),
 )

@@ -10,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from codegrant import Client, Tokens
-from codegrant.providers import IDS
+from codegrant.providers import IDS, find_entry
 from codegrant.testing.personas import Person
 from codegrant.testing.wire import Wire
 from tests.support.documents import ROOT, example, read_examples
@@ -46,6 +46,9 @@ def test_a_page_has_its_steps_its_redirect_uri_and_what_is_special(name: str) ->
         assert text.count(f"\n{heading}\n") == 1
     assert "```text\nhttps://app.example/callback\n```" in text
     assert f"https://app.example/callback/{name}" in text
+    unverified = find_entry(name).provider.unverified
+    assert all(f"\n- {one}\n" in text for one in unverified)
+    assert ("## Unverified" in text) is bool(unverified)
     local = "http://127.0.0.1:5000/callback" in text
     assert local is (name not in WITHOUT_HTTP | {"facebook"})
 

@@ -17,12 +17,15 @@ def whole(name: str) -> Provider:
     return provider(name, **VARIABLES.get(name, {}))
 
 
+USABLE = [name for name in IDS if not find_entry(name).lacks]
+
+
 def test_there_are_thirty_providers() -> None:
     assert len(IDS) == len(set(IDS)) == 30
     assert {find_entry(name).provider.id for name in IDS} == set(IDS)
 
 
-@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize("name", USABLE)
 def test_every_provider_is_whole(name: str) -> None:
     known = whole(name)
     assert "{" not in f"{known.issuer}{known.user_agent}"
@@ -40,9 +43,9 @@ def test_every_provider_is_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-@pytest.mark.parametrize("name", IDS)
+@pytest.mark.parametrize("name", USABLE)
 def test_every_provider_makes_a_client(kind: Any, name: str) -> None:
-    secret = {} if name in {"apple", "bluesky"} else {"client_secret": "s" * 20}
+    secret = {} if name == "apple" else {"client_secret": "s" * 20}
     named: Any = whole(name) if name in VARIABLES else name
     client = kind(named, client_id="app", **secret)
     config = client.flows.config
@@ -165,3 +168,11 @@ def test_the_program_may_say_how_it_authenticates() -> None:
     )
     assert named.flows.config.token_endpoint_auth_method == "client_secret_basic"
     assert Client("github", client_id="app").flows.config.token_endpoint_auth_method is None
+
+
+def test_a_provider_that_demands_more_than_the_client_has_is_told_so() -> None:
+    assert [name for name in IDS if find_entry(name).lacks] == ["bluesky"]
+    for call in (provider, lambda name: Client(name, client_id="https://app.example/client.json")):
+        with pytest.raises(ConfigurationError, match="demands DPoP") as caught:
+            call("bluesky")
+        assert caught.value.code == "unsupported_provider"
