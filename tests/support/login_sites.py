@@ -84,6 +84,7 @@ class SiteBrowser:
     def __init__(self, site: LoginSite) -> None:
         self.site = site
         self.jar: dict[str, dict[str, str]] = {}
+        self.cross_site: set[str] = set()
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -96,16 +97,21 @@ class SiteBrowser:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         mount: str = "",
+        *,
+        foreign: bool = False,
     ) -> Reply:
         url = urljoin(BASE, url)
         jar = self.jar.setdefault(urlsplit(url).hostname or "", {})
-        sent = {"Cookie": "; ".join(f"{n}={v}" for n, v in jar.items())} if jar else {}
+        brought = {n: v for n, v in jar.items() if not foreign or n in self.cross_site}
+        sent = {"Cookie": "; ".join(f"{n}={v}" for n, v in brought.items())} if brought else {}
         reply = self.site.send(method, url, {**sent, **(headers or {})}, body, mount)
         for line in reply.headers.get_all("set-cookie"):
             name, _, value = line.partition(";")[0].partition("=")
             jar.pop(name, None)
             if "Max-Age=0;" not in line:
                 jar[name] = value
+            if "SameSite=None; Secure" in line:
+                self.cross_site.add(name)
         return reply
 
     def get(self, url: str, headers: Mapping[str, str] | None = None, mount: str = "") -> Reply:
@@ -114,10 +120,16 @@ class SiteBrowser:
     def post(self, url: str, headers: Mapping[str, str] | None = None, body: bytes = b"") -> Reply:
         return self.send("POST", url, headers, body)
 
+    def post_from_provider(self, callback: str) -> Reply:
+        """Bring a callback as a form of the provider's site, with the cookies that go there."""
+        path, _, query = callback.partition("?")
+        return self.send("POST", path, FORM, query.encode(), foreign=True)
+
     def tab(self, site: LoginSite | None = None) -> SiteBrowser:
         """Return a browser with the same cookies, in front of another worker perhaps."""
         other = SiteBrowser(site or self.site)
         other.jar = {host: dict(jar) for host, jar in self.jar.items()}
+        other.cross_site = set(self.cross_site)
         return other
 
     def start(self, provider: MockProvider, url: str = "/login") -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from codegrant.client.api import AsyncApiSession
 from codegrant.client.configuration import make_config, parse_scope_argument
@@ -58,6 +58,7 @@ class AsyncClient:
         scope: str | Sequence[str] | None = None,
         pushed_requests: bool | None = None,
         signed_requests: bool = False,
+        response_mode: Literal["query", "form_post"] | None = None,
         api_origins: Sequence[str] = (),
         id_token_algs: Sequence[str] = (),
         leeway: int = 60,
@@ -80,6 +81,7 @@ class AsyncClient:
                 token_endpoint_auth_method=token_endpoint_auth_method,
                 redirect_uri=redirect_uri,
                 scope=scope,
+                response_mode=response_mode,
                 api_origins=api_origins,
                 id_token_algs=id_token_algs,
                 leeway=leeway,

@@ -33,6 +33,8 @@ class ClientConfig:
             first, since it never travels, then basic.
         scope: by default, at an OpenID provider, `openid profile email`, and
             `offline_access` if it is listed.
+        response_mode: by default what the catalogue knows, else none is sent, and the callback
+            comes in the address. OAuth 2.0 Form Post Response Mode.
         require_s256: whether a server that does not advertise S256 PKCE is refused. The
             challenge is sent in any case.
         token_endpoint_audience: whether an assertion is made for the token endpoint, at a
@@ -55,6 +57,7 @@ class ClientConfig:
     token_endpoint_auth_method: str | None = None
     redirect_uri: str | None = None
     scope: tuple[str, ...] | None = None
+    response_mode: str | None = None
     api_origins: frozenset[str] = frozenset()
     id_token_algs: tuple[str, ...] = ()
     leeway: int = 60
@@ -97,6 +100,10 @@ class ClientConfig:
             )
         if self.signed_requests and self.client_key is None:
             raise ConfigurationError("private_key: signed_requests needs one")
+        if self.response_mode not in {None, "query", "form_post"}:
+            raise ConfigurationError(
+                f"response_mode: {self.response_mode!r} is neither query nor form_post"
+            )
         if self.redirect_uri is not None:
             _check_text("redirect_uri", self.redirect_uri)
         for alg in self.id_token_algs:
@@ -146,11 +153,6 @@ class ClientConfig:
         """What the metadata says in the place of the issuer; empty but at a known provider."""
         tenants = None if self.provider is None else self.provider.tenants
         return "" if tenants is None else tenants.template
-
-    @property
-    def response_mode(self) -> str | None:
-        """How the callback comes; None for the query."""
-        return None if self.provider is None else self.provider.response_mode or None
 
     def has(self, quirk: Quirk) -> bool:
         """Return whether the server is known to depart from the standards in this way."""
@@ -226,6 +228,7 @@ def make_config(
     token_endpoint_auth_method: str | None,
     redirect_uri: str | None,
     scope: str | Sequence[str] | None,
+    response_mode: str | None,
     api_origins: Sequence[str],
     id_token_algs: Sequence[str],
     leeway: int,
@@ -260,6 +263,7 @@ def make_config(
         token_endpoint_auth_method=token_endpoint_auth_method,
         redirect_uri=redirect_uri,
         scope=None if scope is None else parse_scope_argument(scope),
+        response_mode=response_mode or (known and known.response_mode) or None,
         api_origins=parse_origins(api_origins),
         id_token_algs=tuple(id_token_algs),
         leeway=leeway,

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from codegrant.client.api import ApiSession
 from codegrant.client.configuration import make_config, parse_scope_argument
@@ -42,9 +42,8 @@ LOGGER = "codegrant.client"
 class Client:
     """An OAuth client at one server: logs people in and calls APIs for them.
 
-    Make one when the application starts and share it: it is immutable, and safe between
-    threads, requests and forked workers. Making it sends nothing; the server's metadata
-    is fetched when the first login needs it, and kept.
+    Share one: it is immutable, and safe between threads, requests and forked workers. Making
+    it sends nothing; the server's metadata is fetched when a login needs it, and kept.
 
     Args:
         server: the issuer, e.g. `https://accounts.example`, for discovery; or a provider
@@ -59,8 +58,8 @@ class Client:
         scope: what to ask for, one text or a sequence; see `ClientConfig`.
         pushed_requests: by default where the server offers or requires it; see `ClientConfig`.
         signed_requests: sign authorization requests with `private_key`. RFC 9101.
-        api_origins: where access tokens may go, e.g. `["https://api.example"]`. By default
-            to every https or loopback origin that a call names.
+        response_mode: `form_post` has the callback come as a form; by default in the address.
+        api_origins: where access tokens may go; by default every https or loopback origin.
         id_token_algs: which may sign an ID token; by default those of the metadata.
         leeway: seconds, 10 to 60, by which clocks may differ.
         login_lifetime: seconds, 30 to 86400, from `start_login` to `finish_login`.
@@ -94,6 +93,7 @@ class Client:
         scope: str | Sequence[str] | None = None,
         pushed_requests: bool | None = None,
         signed_requests: bool = False,
+        response_mode: Literal["query", "form_post"] | None = None,
         api_origins: Sequence[str] = (),
         id_token_algs: Sequence[str] = (),
         leeway: int = 60,
@@ -116,6 +116,7 @@ class Client:
                 token_endpoint_auth_method=token_endpoint_auth_method,
                 redirect_uri=redirect_uri,
                 scope=scope,
+                response_mode=response_mode,
                 api_origins=api_origins,
                 id_token_algs=id_token_algs,
                 leeway=leeway,
@@ -183,7 +184,7 @@ class Client:
         """Judge the callback, exchange the code, verify the ID token, and return the tokens.
 
         Args:
-            callback_url: the address that the browser came back to, with its query.
+            callback_url: the address that the browser came back to, with its query or form.
             login: what `start_login` returned for this browser. It is good for one call.
 
         Raises:
@@ -245,8 +246,7 @@ class Client:
     def revoke(self, tokens: Tokens) -> None:
         """Make `tokens` worthless: the refresh token, and with it the login.
 
-        Without a refresh token it is the access token. Forget the tokens first: they may
-        be of use to nobody, whatever the server says.
+        Without a refresh token it is the access token. Forget the tokens first.
 
         Args:
             tokens: of a login at this client.

@@ -268,6 +268,7 @@ def diagnose(
     already_used: bool = False,
     lifetime: int = LOGIN_LIFETIME,
     brought: Brought | None = None,
+    by_form: bool = False,
 ) -> StateError:
     """Return why a callback has no pending login: the likeliest cause and its fix.
 
@@ -280,8 +281,9 @@ def diagnose(
         already_used: whether this login was finished before.
         lifetime: seconds that a login may last.
         brought: what the browser brought, when that is known.
+        by_form: whether the provider was asked to answer with a form.
     """
-    if brought is not None and brought.method == "POST":
+    if brought is not None and brought.method == "POST" and not by_form:
         return state_error("state_posted", "the callback was sent as a form")
     if not raw_state:
         return state_error("state_missing", "the callback has no state")
@@ -329,6 +331,8 @@ def _explain_missing_cookie(state: LoginState, brought: Brought) -> StateError:
         )
     if brought.user_agent and state.browser != browser_digest(brought.user_agent):
         return state_error("state_other_browser", "the login began in another browser")
+    if brought.method == "POST":
+        return state_error("state_form_alone", "the form came without the cookie of this login")
     return state_error("state_cookie_missing", "no cookie of this login came with the callback")
 
 

@@ -30,8 +30,13 @@ _HINTS = {
         "cookies on it, beside this login's one of 220 bytes"
     ),
     "state_posted": (
-        "browsers bring no SameSite=Lax cookie with a form from another site: let the provider "
-        "answer in the query, without response_mode=form_post"
+        "browsers bring no SameSite=Lax cookie with a form from another site: say so to the "
+        "client, Client(..., response_mode=form_post), or let the provider answer in the query"
+    ),
+    "state_form_alone": (
+        "a form from another site brings only cookies that are SameSite=None and Secure: some "
+        "browsers keep none of these on http, or block them everywhere; use https, or let the "
+        "provider answer in the query"
     ),
     "state_host_changed": (
         "cookies stay with their host: use one address for the application, in the browser and "

@@ -217,12 +217,15 @@ class WebLogin:
             return (yield from answer_failure(error, retry))
         cookies = self._addresses.cookies(request)
         surplus = cookies.surplus(request.headers, key_ring, now, LOGIN_LIFETIME)
-        pending = cookies.build(
-            cookies.pending(login.login_id),
+        pending = cookies.build_pending(
+            login.login_id,
             seal_cookie(login, name, key_ring),
             max_age=LOGIN_LIFETIME,
+            by_form=flows.config.response_mode == "form_post",
         )
-        return redirect(login.url, [*(cookies.clear(n) for n in surplus), pending])
+        forms = any(one.config.response_mode == "form_post" for one in self._clients.values())
+        dropped = cookies.clear_pending(surplus, by_form=forms)
+        return redirect(login.url, [*dropped, pending])
 
     def _choose(self, request: Request) -> Response:
         """Offer the providers."""

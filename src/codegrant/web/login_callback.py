@@ -52,11 +52,12 @@ _ANSWER_PURPOSE = "codegrant web answer 1"
 
 
 class _Arrival(NamedTuple):
-    """One delivery of a callback."""
+    """One delivery of a callback; `answer` is its query or its form."""
 
     request: Request
     now: int
     name: str
+    answer: str
     raw_state: str
     state: LoginState
 
@@ -87,19 +88,23 @@ class LoginCallback:
         return_to = None
         try:
             name = self._addresses.callbacks[request.path]
-            raw_state = _read_state(request.query)
-            if not raw_state or request.method != "GET":
+            is_form = request.method == "POST"
+            if is_form and not self._by_form(name):
+                raise self._explain(request, None, now, name)
+            answer = _read_form(request) if is_form else request.query
+            raw_state = _read_state(answer)
+            if not raw_state:
                 raise self._explain(request, raw_state, now, name)
             state = LoginState.open(raw_state, self._key_ring())
             return_to = state.return_to
-            return (yield from self._finish(_Arrival(request, now, name, raw_state, state)))
+            return (yield from self._finish(_Arrival(request, now, name, answer, raw_state, state)))
         except CodegrantError as error:
             retry = self._addresses.login_url(request, return_to)
             return (yield from answer_failure(error, retry))
 
     def _finish(self, arrival: _Arrival) -> Flow[Response]:
         """Finish the login of an arrival, once, or repeat the answer that it had."""
-        request, now, name, raw_state, state = arrival
+        request, now, name, _, raw_state, state = arrival
         pending = self._addresses.cookies(request).pending(state.login_id)
         values = find_cookies(request.headers, pending)
         if len(values) != 1:
@@ -126,7 +131,7 @@ class LoginCallback:
 
     def _finish_without_cookie(self, arrival: _Arrival, *, cookie_found: bool) -> Flow[Response]:
         """Explain a callback without its cookie, unless its session is in this browser."""
-        request, now, name, raw_state, state = arrival
+        request, now, name, _, raw_state, state = arrival
         session_id = self._addresses.cookies(request).find_session(request.headers)
         signed_in = yield from self._sessions.find(session_id, now)
         used = signed_in is not None and signed_in.login_id == state.login_id
@@ -156,7 +161,12 @@ class LoginCallback:
             already_used=already_used,
             lifetime=min(LOGIN_LIFETIME, self._clients[name].config.login_lifetime),
             brought=self._addresses.cookies(request).brought(request),
+            by_form=self._by_form(name),
         )
+
+    def _by_form(self, name: str) -> bool:
+        """Return whether a provider was asked to answer with a form."""
+        return self._clients[name].config.response_mode == "form_post"
 
     def _resume(self, arrival: _Arrival, cookie: CookieLogin) -> Flow[PendingLogin]:
         """Return the pending login that cookie and state make together."""
@@ -187,9 +197,9 @@ class LoginCallback:
 
     def _exchange(self, arrival: _Arrival, login: PendingLogin, cookie: str) -> Flow[Response]:
         """Exchange the code and begin a new session; the browser's old one ends."""
-        request, now, name, raw_state, state = arrival
+        request, now, name, response, raw_state, state = arrival
         digest = login_digest(state.login_id)
-        url, flows = f"{request.url}?{request.query}", self._clients[name]
+        url, flows = f"{request.url}?{response}", self._clients[name]
         try:
             if now - state.started_at > LOGIN_LIFETIME:
                 raise self._explain(request, raw_state, now, name)
@@ -217,7 +227,9 @@ class LoginCallback:
         old = cookies.find_session(request.headers)
         if old is not None:
             yield from ask(DeleteSession(digest_of(old)))
-        kept = cookies.build(cookies.pending(login.login_id), cookie, max_age=REPLAY_SECONDS)
+        kept = cookies.build_pending(
+            login.login_id, cookie, max_age=REPLAY_SECONDS, by_form=self._by_form(name)
+        )
         return redirect(location, [self._session_cookie(request, session_id), kept])
 
     def _find_refresh_token(
@@ -243,6 +255,19 @@ class LoginCallback:
     def _session_cookie(self, request: Request, session_id: str) -> tuple[str, str]:
         cookies = self._addresses.cookies(request)
         return cookies.build(cookies.session, session_id, max_age=self._sessions.lifetime)
+
+
+def _read_form(request: Request) -> str:
+    """Return the form of a callback. OAuth 2.0 Form Post Response Mode §2."""
+    media_type = request.headers.get("content-type").partition(";")[0].strip().lower()
+    if media_type != "application/x-www-form-urlencoded" or not request.body:
+        raise CallbackRejected(
+            "the callback is no form, or has more than 64 KiB",
+            code="callback_no_form",
+            stage="callback",
+            hint="with response_mode=form_post it comes as application/x-www-form-urlencoded",
+        )
+    return request.body.decode("latin-1")
 
 
 def _read_state(query: str) -> str | None:

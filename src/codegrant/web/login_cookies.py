@@ -7,7 +7,7 @@ two applications on one host never collide.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from hashlib import sha256
 
 from codegrant.client.state import MAX_PENDING, Brought, open_cookie
@@ -29,6 +29,10 @@ class LoginCookies:
 
     __slots__ = ("_attributes", "_pending_prefix", "session")
 
+    # Browsers bring a cookie with a form from another site only so. Secure on http as well:
+    # without it they refuse the other, and most of them keep it on loopback.
+    _CROSS_SITE = "Path=/; HttpOnly; SameSite=None; Secure"
+
     def __init__(self, root: str, client_ids: Iterable[str]) -> None:
         secure = root.startswith("https://")
         text = "\0".join(["codegrant application", root, *sorted(client_ids)])
@@ -45,6 +49,34 @@ class LoginCookies:
     def build(self, name: str, value: str, *, max_age: int) -> tuple[str, str]:
         """Return the `Set-Cookie` field. RFC 6265 §4.1."""
         return ("set-cookie", f"{name}={value}; Max-Age={max_age}; {self._attributes}")
+
+    def build_pending(
+        self, login_id: bytes, value: str, *, max_age: int, by_form: bool
+    ) -> tuple[str, str]:
+        """Return the `Set-Cookie` field of a pending login.
+
+        Args:
+            value: as `seal_cookie` made it.
+            max_age: seconds.
+            by_form: whether the callback is a form of the provider's site.
+        """
+        if not by_form:
+            return self.build(self.pending(login_id), value, max_age=max_age)
+        name = self.pending(login_id)
+        return ("set-cookie", f"{name}={value}; Max-Age={max_age}; {self._CROSS_SITE}")
+
+    def clear_pending(self, names: Sequence[str], *, by_form: bool) -> list[tuple[str, str]]:
+        """Return the `Set-Cookie` fields that make the browser drop pending cookies.
+
+        Args:
+            names: of the cookies.
+            by_form: whether the callback of any provider is a form: on http its cookie is
+                Secure all the same, and only a field that is so makes a browser drop it.
+        """
+        fields = [self.clear(name) for name in names]
+        if by_form and "Secure" not in self._attributes:
+            fields += [("set-cookie", f"{n}=; Max-Age=0; {self._CROSS_SITE}") for n in names]
+        return fields
 
     def clear(self, name: str) -> tuple[str, str]:
         """Return the `Set-Cookie` field that makes the browser drop `name`."""

@@ -42,6 +42,10 @@ _STATES = {
         "Your browser did not send back what it was given at the start. Please allow cookies, "
         "and start again."
     ),
+    "state_form_alone": (
+        "Your browser did not send back what it was given at the start, or this sign-in was "
+        "finished before. Please start again."
+    ),
     "state_other_browser": (
         "Signing in began in another browser or application. Please finish it there, or start "
         "again here."

@@ -24,6 +24,7 @@ ARGUMENTS: dict[str, Any] = {
     "token_endpoint_auth_method": None,
     "redirect_uri": None,
     "scope": None,
+    "response_mode": None,
     "api_origins": (),
     "id_token_algs": (),
     "leeway": 60,
@@ -55,6 +56,17 @@ def test_the_arguments_become_values() -> None:
     assert made.guarded
     assert made.issuer == "https://as.example"
     assert "s3cret" not in repr(made)
+
+
+def test_the_response_mode_is_of_the_argument_else_of_the_catalogue() -> None:
+    apple = make_config("apple", **(ARGUMENTS | {"client_secret": None}))
+    assert apple.response_mode == "form_post"
+    assert config().response_mode is None
+    assert config(response_mode="form_post").response_mode == "form_post"
+    assert config(response_mode="query").response_mode == "query"
+    for other in ("fragment", "form_post.jwt", " "):
+        with pytest.raises(ConfigurationError, match="neither query nor form_post"):
+            config(response_mode=other)
 
 
 def test_a_secret_may_be_wrapped_already() -> None:

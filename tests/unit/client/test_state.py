@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -205,3 +206,23 @@ def test_what_the_browser_brought_explains_a_missing_cookie(brought: Brought, co
         login_id=bytes(16), started_at=NOW, origin=ORIGIN, browser=browser_digest("the one")
     ).seal(RING)
     assert diagnose(state, RING, now=NOW, origin=ORIGIN, brought=brought).code == code
+
+
+@pytest.mark.parametrize(
+    ("brought", "code"),
+    [
+        (Brought(method="POST"), "state_form_alone"),
+        (Brought(method="POST", user_agent="the one"), "state_form_alone"),
+        (Brought(method="POST", user_agent="another"), "state_other_browser"),
+        (Brought(method="GET", user_agent="the one"), "state_cookie_missing"),
+    ],
+)
+def test_a_form_that_was_asked_for_is_judged_like_an_address(brought: Brought, code: str) -> None:
+    state = LoginState(
+        login_id=bytes(16), started_at=NOW, origin=ORIGIN, browser=browser_digest("the one")
+    ).seal(RING)
+    given: dict[str, Any] = {"now": NOW, "origin": ORIGIN, "brought": brought, "by_form": True}
+    assert diagnose(state, RING, **given).code == code
+    assert diagnose(None, RING, **given).code == "state_missing"
+    late = diagnose(state, RING, **{**given, "now": NOW + 601})
+    assert late.code == "state_expired"

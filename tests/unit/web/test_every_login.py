@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeAlias
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
@@ -44,15 +44,16 @@ def make_site(
     clients: list[Any] = []
 
     def make(
-        *others: MockProvider, folder: str = "instance", timeout: float = 5.0, **arguments: Any
+        *others: MockProvider,
+        folder: str = "instance",
+        client: dict[str, Any] | None = None,
+        **arguments: Any,
     ) -> SiteBrowser:
-        made = [
-            client_for(framework, one, ca_file=str(certificate.file), clock=clock, timeout=timeout)
-            for one in (provider, *others)
-        ]
+        settings = {"ca_file": str(certificate.file), "clock": clock, **(client or {})}
+        made = [client_for(framework, one, **settings) for one in (provider, *others)]
         clients.extend(made)
-        client = dict(zip(("one", "two"), made, strict=True)) if others else made[0]
-        sites.append(SITES[framework](tmp_path / folder, client, clock=clock, **arguments))
+        given = dict(zip(("one", "two"), made, strict=True)) if others else made[0]
+        sites.append(SITES[framework](tmp_path / folder, given, clock=clock, **arguments))
         return SiteBrowser(sites[-1])
 
     yield make
@@ -244,6 +245,89 @@ def test_ten_tabs_each_finish_their_login(browser: SiteBrowser, provider: MockPr
     for number, callback in reversed(list(enumerate(callbacks))):
         assert browser.get(callback).location == f"/profile?{number}"
     assert browser.who() == "person-1"
+
+
+# --- a callback that comes as a form ---
+
+BY_FORM = {"response_mode": "form_post"}
+
+
+def _attributes(line: str) -> set[str]:
+    return set(line.split("; ")[1:])
+
+
+def test_a_callback_comes_as_a_form_of_another_site(
+    make_site: MakeSite, provider: MockProvider
+) -> None:
+    browser = make_site(client=BY_FORM)
+    started = browser.get("/login?return_to=/profile")
+    assert dict(parse_qsl(urlsplit(started.location).query))["response_mode"] == "form_post"
+    (line,) = started.headers.get_all("set-cookie")
+    assert _attributes(line) == {"Max-Age=600", "Path=/", "HttpOnly", "SameSite=None", "Secure"}
+    callback = provider.authorize(started.location)
+    foreign = SiteBrowser(browser.site)
+    assert (foreign.post_from_provider(callback).code) == "state_form_alone"
+    assert provider.count("/token") == 0
+    back = browser.post_from_provider(callback)
+    assert (back.status, back.location) == (303, "/profile")
+    assert browser.get("/profile").json["subject"] == "person-1"
+    session, pending = back.headers.get_all("set-cookie")
+    assert _attributes(session) > {"Path=/", "HttpOnly", "SameSite=Lax"}
+    assert _attributes(pending) == {"Max-Age=60", "Path=/", "HttpOnly", "SameSite=None", "Secure"}
+
+
+def test_a_form_that_is_sent_again_leads_to_the_same_place(
+    make_site: MakeSite, provider: MockProvider, clock: Clock
+) -> None:
+    browser = make_site(client=BY_FORM)
+    callback = browser.start(provider, "/login?return_to=/profile")
+    for _ in range(3):
+        assert browser.post_from_provider(callback).location == "/profile"
+    clock.ahead += 59
+    assert browser.post_from_provider(callback).location == "/profile"
+    clock.ahead += 1
+    assert browser.post_from_provider(callback).code == "state_already_used"
+    assert provider.count("/token") == 1
+    # A provider may answer in the address all the same.
+    assert browser.log_in(provider, "/login?return_to=/profile").location == "/profile"
+
+
+def test_on_https_the_cookie_of_a_form_is_held_to_its_host(
+    make_site: MakeSite, provider: MockProvider
+) -> None:
+    browser = make_site(client=BY_FORM, public_url="https://app.example")
+    (line,) = browser.get("/login").headers.get_all("set-cookie")
+    assert line.startswith("__Host-cg-login-")
+    assert _attributes(line) == {"Max-Age=600", "Path=/", "HttpOnly", "SameSite=None", "Secure"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "code"),
+    [
+        pytest.param(FORM, "{0}&x=" + "x" * 65_536, "callback_no_form", id="64 KiB"),
+        pytest.param({"Content-Type": "text/plain"}, "{0}", "callback_no_form", id="text"),
+        pytest.param(
+            {"Content-Type": "application/json"}, '{{"a": 1}}', "callback_no_form", id="JSON"
+        ),
+        pytest.param({}, "{0}", "callback_no_form", id="no kind"),
+        pytest.param(FORM, "", "callback_no_form", id="empty"),
+        pytest.param(FORM, "code=x", "state_missing", id="no state"),
+        pytest.param(FORM, "{0}&{0}", "repeated_parameter", id="twice"),
+        pytest.param(FORM, "{0}%ff", "malformed_encoding", id="no UTF-8"),
+        pytest.param(FORM, "code=x&state=y", "state_tampered", id="another state"),
+    ],
+)
+def test_a_form_that_is_no_callback_is_refused_and_the_login_goes_on(
+    make_site: MakeSite, provider: MockProvider, headers: dict[str, str], body: str, code: str
+) -> None:
+    browser = make_site(client=BY_FORM)
+    callback = browser.start(provider, "/login?return_to=/profile")
+    path, _, query = callback.partition("?")
+    page = browser.send("POST", path, headers, body.format(query).encode(), foreign=True)
+    assert page.status == 400
+    assert page.code == code, page.text
+    assert provider.count("/token") == 0
+    assert browser.post_from_provider(callback).location == "/profile"
 
 
 # --- a login whose state is lost ---
@@ -549,7 +633,7 @@ def test_signing_out_revokes_the_tokens_of_the_session(
 def test_a_provider_that_hangs_keeps_nobody_signed_in(
     make_site: MakeSite, provider: MockProvider
 ) -> None:
-    browser = make_site(timeout=0.3)
+    browser = make_site(client={"timeout": 0.3})
     browser.log_in(provider)
     provider.routes["/revoke"] = provider.hang
     assert browser.post("/logout").location == "/"
