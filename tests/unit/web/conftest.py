@@ -11,12 +11,15 @@ from flask import Flask
 
 from codegrant import Client
 from codegrant.web.flask import Login
+from tests.support.application import Clock
+from tests.support.login_sites import SITES, SYNC, SiteBrowser, client_for
 from tests.support.mock_provider import MockProvider
 from tests.support.tls import SelfSigned, self_signed
 from tests.support.website import Visitor, Website, make_client
 
 MakeClient: TypeAlias = Callable[..., Client]
 MakeFlask: TypeAlias = Callable[..., Flask]
+MakeSite: TypeAlias = Callable[..., SiteBrowser]
 
 SECRET = "s" * 40
 
@@ -104,3 +107,48 @@ def make_flask(tmp_path: Path) -> Iterator[MakeFlask]:
         store = app.extensions.get("codegrant.login", {}).get("store")
         if store is not None:
             store.close()
+
+
+@pytest.fixture(params=sorted(SITES))
+def framework(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def clock(provider: MockProvider) -> Clock:
+    provider.clock = clock = Clock()
+    return clock
+
+
+@pytest.fixture
+def make_site(
+    framework: str, provider: MockProvider, clock: Clock, certificate: SelfSigned, tmp_path: Path
+) -> Iterator[MakeSite]:
+    """Makes workers of one application, each with a client of its own and a browser."""
+    sites: list[Any] = []
+    clients: list[Any] = []
+
+    def make(
+        *others: MockProvider,
+        folder: str = "instance",
+        client: dict[str, Any] | None = None,
+        **arguments: Any,
+    ) -> SiteBrowser:
+        settings = {"ca_file": str(certificate.file), "clock": clock, **(client or {})}
+        made = [client_for(framework, one, **settings) for one in (provider, *others)]
+        clients.extend(made)
+        given = dict(zip(("one", "two"), made, strict=True)) if others else made[0]
+        sites.append(SITES[framework](tmp_path / folder, given, clock=clock, **arguments))
+        return SiteBrowser(sites[-1])
+
+    yield make
+    for site in sites:
+        site.close()
+    for client in clients:
+        if framework in SYNC:
+            client.close()
+
+
+@pytest.fixture
+def browser(make_site: MakeSite) -> SiteBrowser:
+    return make_site()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -17,56 +17,8 @@ from codegrant.client.effects import FindSession
 from codegrant.client.memory import MemoryTokenStore
 from codegrant.flow import Effect
 from tests.support.application import Clock
-from tests.support.login_sites import BASE, FORM, SITES, SYNC, Reply, SiteBrowser, client_for
+from tests.support.login_sites import BASE, FORM, Reply, SiteBrowser
 from tests.support.mock_provider import Answer, Lie, Listener, MockProvider, Received, as_json
-from tests.support.tls import SelfSigned
-
-MakeSite: TypeAlias = Callable[..., SiteBrowser]
-
-
-@pytest.fixture(params=sorted(SITES))
-def framework(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-def clock(provider: MockProvider) -> Clock:
-    provider.clock = clock = Clock()
-    return clock
-
-
-@pytest.fixture
-def make_site(
-    framework: str, provider: MockProvider, clock: Clock, certificate: SelfSigned, tmp_path: Path
-) -> Iterator[MakeSite]:
-    """Makes workers of one application, each with a client of its own and a browser."""
-    sites: list[Any] = []
-    clients: list[Any] = []
-
-    def make(
-        *others: MockProvider,
-        folder: str = "instance",
-        client: dict[str, Any] | None = None,
-        **arguments: Any,
-    ) -> SiteBrowser:
-        settings = {"ca_file": str(certificate.file), "clock": clock, **(client or {})}
-        made = [client_for(framework, one, **settings) for one in (provider, *others)]
-        clients.extend(made)
-        given = dict(zip(("one", "two"), made, strict=True)) if others else made[0]
-        sites.append(SITES[framework](tmp_path / folder, given, clock=clock, **arguments))
-        return SiteBrowser(sites[-1])
-
-    yield make
-    for site in sites:
-        site.close()
-    for client in clients:
-        if framework in SYNC:
-            client.close()
-
-
-@pytest.fixture
-def browser(make_site: MakeSite) -> SiteBrowser:
-    return make_site()
 
 
 @pytest.fixture
@@ -328,69 +280,6 @@ def test_a_form_that_is_no_callback_is_refused_and_the_login_goes_on(
     assert page.code == code, page.text
     assert provider.count("/token") == 0
     assert browser.post_from_provider(callback).location == "/profile"
-
-
-# --- a login whose state is lost ---
-
-
-def host_changed(browser: SiteBrowser, callback: str, _: Clock) -> str:
-    return browser.get(callback.replace("127.0.0.1", "localhost")).code
-
-
-def scheme_changed(browser: SiteBrowser, callback: str, _: Clock) -> str:
-    # No cookie of http is known by its name on https.
-    return browser.get(callback.replace("http://", "https://", 1)).code
-
-
-def cookie_missing(browser: SiteBrowser, callback: str, _: Clock) -> str:
-    return SiteBrowser(browser.site).get(callback).code
-
-
-def too_many_cookies(browser: SiteBrowser, callback: str, _: Clock) -> str:
-    crowded = SiteBrowser(browser.site)
-    crowded.cookies.update({f"other-{number}": "x" for number in range(150)})
-    return crowded.get(callback).code
-
-
-def posted(browser: SiteBrowser, callback: str, _: Clock) -> str:
-    path, query = callback.split("?")
-    return SiteBrowser(browser.site).post(path, FORM, query.encode()).code
-
-
-def expired(browser: SiteBrowser, callback: str, clock: Clock) -> str:
-    clock.ahead += 601
-    return browser.get(callback).code
-
-
-def replayed(browser: SiteBrowser, callback: str, clock: Clock) -> str:
-    assert browser.get(callback).location == "/orders"
-    clock.ahead += 61
-    return browser.get(callback).code
-
-
-@pytest.mark.parametrize(
-    ("lose", "code"),
-    [
-        pytest.param(host_changed, "state_host_changed", id="host"),
-        pytest.param(scheme_changed, "state_host_changed", id="scheme"),
-        pytest.param(cookie_missing, "state_cookie_missing", id="no cookie"),
-        pytest.param(too_many_cookies, "state_cookies_full", id="too many"),
-        pytest.param(posted, "state_posted", id="posted"),
-        pytest.param(expired, "state_expired", id="expired"),
-        pytest.param(replayed, "state_already_used", id="replayed"),
-    ],
-)
-def test_each_lost_state_has_its_own_code(
-    browser: SiteBrowser,
-    provider: MockProvider,
-    clock: Clock,
-    lose: Callable[[SiteBrowser, str, Clock], str],
-    code: str,
-) -> None:
-    callback = browser.start(provider, "/login?return_to=/orders")
-    assert lose(browser, callback, clock) == code
-    if lose not in {expired, replayed}:
-        assert browser.get(callback).location == "/orders"
 
 
 # --- providers, places, addresses ---
