@@ -19,6 +19,7 @@ from codegrant.flow import Effect
 from tests.support.application import Clock
 from tests.support.login_sites import BASE, FORM, Reply, SiteBrowser
 from tests.support.mock_provider import Answer, Lie, Listener, MockProvider, Received, as_json
+from tests.unit.web.conftest import MakeSite
 
 
 @pytest.fixture
