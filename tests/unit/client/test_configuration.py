@@ -59,7 +59,8 @@ def test_the_arguments_become_values() -> None:
 
 
 def test_the_response_mode_is_of_the_argument_else_of_the_catalogue() -> None:
-    apple = make_config("apple", **(ARGUMENTS | {"client_secret": None}))
+    without: dict[str, Any] = {**ARGUMENTS, "client_secret": None}
+    apple = make_config("apple", **without)
     assert apple.response_mode == "form_post"
     assert config().response_mode is None
     assert config(response_mode="form_post").response_mode == "form_post"
