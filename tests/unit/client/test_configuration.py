@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from codegrant.client.configuration import (
 from codegrant.errors import ConfigurationError, UsageError
 from codegrant.jose import PrivateKey
 from codegrant.messages.metadata import ServerMetadata
+from codegrant.providers import provider
 from codegrant.remote.client_assertion import ClientKey
 from codegrant.secret import Secret
 
@@ -59,9 +61,9 @@ def test_the_arguments_become_values() -> None:
 
 
 def test_the_response_mode_is_of_the_argument_else_of_the_catalogue() -> None:
-    without: dict[str, Any] = {**ARGUMENTS, "client_secret": None}
-    apple = make_config("apple", **without)
-    assert apple.response_mode == "form_post"
+    by_form = replace(provider("google"), response_mode="form_post")
+    assert make_config(by_form, **ARGUMENTS).response_mode == "form_post"
+    assert make_config("google", **ARGUMENTS).response_mode is None
     assert config().response_mode is None
     assert config(response_mode="form_post").response_mode == "form_post"
     assert config(response_mode="query").response_mode == "query"
