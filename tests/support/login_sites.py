@@ -22,12 +22,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from codegrant import AsyncClient, Client
+from codegrant import AsyncClient, Client, LoginRequired, StoreError
 from codegrant.http import Headers
+from codegrant.web import asgi_login as for_asgi
 from codegrant.web import django as for_django
 from codegrant.web import fastapi as for_fastapi
 from codegrant.web import flask as for_flask
 from codegrant.web import starlette as for_starlette
+from codegrant.web import wsgi as for_wsgi
 from codegrant.web.django.store import DjangoTokenStore
 from tests.support import django_project
 from tests.support.mock_provider import MockProvider
@@ -510,11 +512,155 @@ class FastApiLogin(AsgiLogin):
         app.get("/for-all")(for_all)
 
 
+class PlainAsgiLogin(AsgiLogin):
+    """The application in ASGI, without a framework."""
+
+    login: for_asgi.Login
+
+    def __init__(self, folder: Path, client: Any, **arguments: Any) -> None:
+        super().__init__(client)
+        self.folder = folder
+        login = self.login = for_asgi.Login(client, folder=folder, **arguments)
+
+        async def home(scope: Any, receive: Any, send: Any) -> None:
+            who = await login.current(scope)
+            await _say(send, {"subject": who.identity.subject if who else None})
+
+        @login.required
+        async def profile(scope: Any, receive: Any, send: Any) -> None:
+            who, tokens = login.identity(scope), login.tokens(scope)
+            await _say(send, {"subject": who.subject, "provider": tokens.issuer})
+
+        async def tokens(scope: Any, receive: Any, send: Any) -> None:
+            await login.current(scope)
+            assert login.api(scope) is login.api(scope)
+            await _say(send, {"scope": sorted(login.tokens(scope).scope)})
+
+        @login.required
+        async def call(scope: Any, receive: Any, send: Any) -> None:
+            await _say(send, await _call(self, scope))
+
+        @login.required
+        async def kept(scope: Any, receive: Any, send: Any) -> None:
+            await _say(send, "", (b"cache-control", b"private, max-age=60"))
+
+        async def for_all(scope: Any, receive: Any, send: Any) -> None:
+            await _say(send, "")
+
+        pages = {
+            "/": home, "/profile": profile, "/tokens": tokens, "/call": call, "/kept": kept,
+            "/for-all": for_all,
+        }  # fmt: skip
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            page = pages.get(scope["path"].removeprefix(scope["root_path"]))
+            if page is None:
+                await _say(send, "", status=404)
+                return
+            try:
+                await page(scope, receive, send)
+            except (LoginRequired, StoreError):
+                raise
+            except Exception:  # noqa: BLE001 - as a server does
+                await _say(send, "", status=500)
+
+        self.app = login.wrap(app)
+
+
+class WsgiLogin:
+    """The application in WSGI, without a framework."""
+
+    def __init__(self, folder: Path, client: Any, **arguments: Any) -> None:
+        self.api_url = ""
+        self.folder = folder
+        login = self.login = for_wsgi.Login(client, folder=folder, **arguments)
+
+        def home(environ: Any, start: Any) -> list[bytes]:
+            who = login.current(environ)
+            return _begin(start, {"subject": who.identity.subject if who else None})
+
+        @login.required
+        def profile(environ: Any, start: Any) -> list[bytes]:
+            who, tokens = login.identity(environ), login.tokens(environ)
+            return _begin(start, {"subject": who.subject, "provider": tokens.issuer})
+
+        def tokens(environ: Any, start: Any) -> list[bytes]:
+            assert login.api(environ) is login.api(environ)
+            return _begin(start, {"scope": sorted(login.tokens(environ).scope)})
+
+        @login.required
+        def call(environ: Any, start: Any) -> list[bytes]:
+            before = login.tokens(environ).access_token
+            status = [login.api(environ).get(self.api_url).status_code for _ in range(2)]
+            changed = login.tokens(environ).access_token != before
+            return _begin(start, {"status": status, "changed": changed})
+
+        @login.required
+        def kept(environ: Any, start: Any) -> list[bytes]:
+            return _begin(start, "", ("Cache-Control", "private, max-age=60"))
+
+        def for_all(environ: Any, start: Any) -> list[bytes]:
+            return _begin(start, "")
+
+        pages: dict[str, Any] = {
+            "/": home, "/profile": profile, "/tokens": tokens, "/call": call, "/kept": kept,
+            "/for-all": for_all,
+        }  # fmt: skip
+
+        def app(environ: Any, start: Any) -> list[bytes]:
+            page = pages.get(environ["PATH_INFO"])
+            if page is None:
+                return _begin(start, "", status="404 Not Found")
+            try:
+                answer: list[bytes] = page(environ, start)
+            except (LoginRequired, StoreError):
+                raise
+            except Exception:  # noqa: BLE001 - as a server does
+                return _begin(start, "", status="500 Internal Server Error")
+            return answer
+
+        self.app = login.wrap(app)
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, mount: str
+    ) -> Reply:
+        parts = urlsplit(url)
+        answer = werkzeug.test.Client(self.app, use_cookies=False).open(
+            f"{parts.path.removeprefix(mount)}?{parts.query}",
+            base_url=f"{parts.scheme}://{parts.netloc}{mount}",
+            method=method,
+            headers=dict(headers),
+            data=body,
+        )
+        return Reply(answer.status_code, Headers(list(answer.headers)), answer.text)
+
+    def kept(self) -> bytes:
+        return _files(self.folder)
+
+    def close(self) -> None:
+        close = getattr(self.login._store, "close", None)
+        if close is not None:
+            close()
+
+
+async def _say(send: Any, value: object, *fields: tuple[bytes, bytes], status: int = 200) -> None:
+    headers = [(b"content-type", b"application/json"), *fields]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(value).encode()})
+
+
+def _begin(
+    start: Any, value: object, *fields: tuple[str, str], status: str = "200 OK"
+) -> list[bytes]:
+    start(status, [("Content-Type", "application/json"), *fields])
+    return [json.dumps(value).encode()]
+
+
 def _files(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
 
 
-async def _call(site: AsgiLogin, request: Request) -> dict[str, object]:
+async def _call(site: AsgiLogin, request: Any) -> dict[str, object]:
     login = site.login
     before = login.tokens(request).access_token
     status = [(await login.api(request).get(site.api_url)).status_code for _ in range(2)]
@@ -527,9 +673,11 @@ SITES: dict[str, Any] = {
     "fastapi": FastApiLogin,
     "django": DjangoLogin,
     "django-async": AsyncDjangoLogin,
+    "asgi": PlainAsgiLogin,
+    "wsgi": WsgiLogin,
 }
 # What waits in threads; the others wait in event loops.
-SYNC = frozenset({"flask", "django"})
+SYNC = frozenset({"flask", "django", "wsgi"})
 
 
 def client_for(framework: str, provider: MockProvider, **arguments: Any) -> Client | AsyncClient:

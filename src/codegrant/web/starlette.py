@@ -12,38 +12,21 @@ It translates requests and responses and decides nothing. Layer: web.
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import os
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
-from pathlib import Path
-from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
+from typing import Any, ParamSpec, TypeAlias, cast
 
 from codegrant.client.aio import AsyncClient
-from codegrant.client.api import AsyncApiSession
-from codegrant.client.tokens import Tokens
 from codegrant.errors import ConfigurationError, LoginRequired, StoreError, UsageError
-from codegrant.flow import Effect, Flow, RandomBytes, run, run_async
-from codegrant.http import Request as OurRequest
-from codegrant.rules.identity import Identity
 from codegrant.sealing import KeyRing
-from codegrant.web.login import SESSION_LIFETIME, WebLogin
-from codegrant.web.login_effects import AtProvider, Pause
+from codegrant.web.asgi_http import Noting
+from codegrant.web.asgi_sessions import AsgiSessions
+from codegrant.web.login import SESSION_LIFETIME
 from codegrant.web.login_logout import LogoutAt
-from codegrant.web.login_sessions import SignedIn
-from codegrant.web.login_setup import (
-    AsyncTokenStore,
-    check_signed_in,
-    check_usable,
-    clients_by_name,
-    find_configured_keys,
-    find_key_file,
-    open_store,
-    state_folder,
-)
-from codegrant.web.login_tokens import SessionTokens
+from codegrant.web.login_setup import AsyncTokenStore, find_configured_keys
 
 try:
     from starlette.applications import Starlette
@@ -56,25 +39,17 @@ except ImportError as _error:  # pragma: no cover - seen in the test of the bare
         "codegrant.web.starlette needs Starlette: pip install 'codegrant[starlette]'"
     ) from _error
 
-from codegrant.web.starlette_http import (
-    Noting,
-    Visit,
-    from_starlette,
-    read_form,
-    to_starlette,
-    visit_of,
-)
+from codegrant.web.starlette_http import to_starlette
 
 __all__ = ["AsyncTokenStore", "Login"]
 
 P = ParamSpec("P")
-R = TypeVar("R")
 
 # A framework on top of Starlette makes its responses of other values.
 Guarded: TypeAlias = Callable[P, Awaitable[Any]]
 
 
-class Login:
+class Login(AsgiSessions):
     """Logs people in to a Starlette application: adds `/login`, `/callback` and `/logout`.
 
     It may be used from several event loops, and needs no lifespan.
@@ -120,20 +95,19 @@ class Login:
         logout: LogoutAt = "local",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._clients = clients_by_name(client, AsyncClient)
-        self._store, self._ring, self._clock = store, key_ring, clock
-        self._folder = folder
-        self._kept_as = f"codegrant.signed_in.{id(self)}"
-        self._web = WebLogin(
-            {name: one.flows for name, one in self._clients.items()},
-            self._key_ring,
+        super().__init__(
+            client,
             public_url=public_url,
+            store=store,
+            key_ring=key_ring,
+            folder=folder,
             login_path=login_path,
             callback_path=callback_path,
             logout_path=logout_path,
             home=home,
             session_lifetime=session_lifetime,
             logout=logout,
+            clock=clock,
         )
         if app is not None:
             self.init_app(app)
@@ -159,8 +133,8 @@ class Login:
             Route(path, self._respond, name=f"codegrant.{name}", methods=["GET", "POST"])
             for name, path in self._web.routes()
         ]
-        app.add_exception_handler(LoginRequired, self._log_in_again)
-        app.add_exception_handler(StoreError, self._explain)
+        app.add_exception_handler(LoginRequired, self._explain_failure)
+        app.add_exception_handler(StoreError, self._explain_failure)
 
     def required(self, endpoint: Callable[P, object]) -> Guarded[P]:
         """Let only somebody who is signed in reach `endpoint`; others are sent to log in.
@@ -182,140 +156,12 @@ class Login:
 
         return guarded
 
-    async def current(self, request: HTTPConnection) -> SignedIn | None:
-        """Return who is signed in in the browser that sent `request`; one look-up per request.
-
-        Raises:
-            StoreError: the store cannot say; left alone, the answer is a 503.
-        """
-        visit = self._visit(request)
-        if not visit.is_looked_up:
-            flow = self._web.find_signed_in(self._ours(request), self._now())
-            visit.know(await self._run(flow))
-        return visit.signed_in
-
-    def tokens(self, request: HTTPConnection) -> Tokens:
-        """Return the tokens of the person who is signed in.
-
-        Raises:
-            LoginRequired: nobody is.
-            UsageError: nobody has asked yet: the endpoint is not under `required`, and has
-                not awaited `current`.
-        """
-        return self._signed_in(request).tokens
-
-    def identity(self, request: HTTPConnection) -> Identity:
-        """Return who is signed in: the key of an account is (`issuer`, `subject`).
-
-        Raises:
-            LoginRequired: nobody is signed in.
-            UsageError: the login was without OpenID, or as for `tokens`.
-        """
-        return self._signed_in(request).identity
-
-    def api(self, request: HTTPConnection) -> AsyncApiSession:
-        """Call APIs as the person who is signed in; see `AsyncClient.api`.
-
-        What a refresh gives is kept with the session. Where the tokens are gone for good
-        the session ends, and the call fails with `LoginRequired`: left alone, that sends the
-        person to log in again, and back to this page.
-
-        Raises:
-            LoginRequired: nobody is signed in, or the access token has expired and nothing
-                can refresh it.
-            UsageError: as for `tokens`.
-        """
-        signed_in, visit = self._signed_in(request), self._visit(request)
-        check_usable(signed_in, self._now())
-        if visit.api is None:
-            tokens = self._session_tokens(signed_in, visit)
-            visit.api = self._clients[signed_in.provider].api(tokens)
-        return visit.api
-
-    def url(self, request: HTTPConnection, return_to: str | None = None) -> str:
-        """Return the path that starts a login and then leads to `return_to`.
-
-        Args:
-            request: of the page that shows it.
-            return_to: a path of the same origin, up to 200 bytes; anything else is ignored.
-        """
-        return self._web.login_url(self._ours(request), return_to)
-
-    def _session_tokens(self, signed_in: SignedIn, visit: Visit) -> SessionTokens:
-        """Return where the tokens of a request's session are kept; asked in a thread."""
-
-        def drive(flow: Flow[Any]) -> Any:  # noqa: ANN401 - as `flow.run`
-            return run(flow, self._token_store().perform)
-
-        return SessionTokens(
-            self._web.sessions, signed_in, drive=drive, clock=self._now, tell=visit.know
-        )
-
-    def _signed_in(self, request: HTTPConnection) -> SignedIn:
-        visit = self._visit(request)
-        if not visit.is_looked_up:
-            raise UsageError(
-                "request: who is signed in is not known yet",
-                hint="put the endpoint under @login.required, or await login.current(request)",
-            )
-        return check_signed_in(visit.signed_in)
-
-    def _visit(self, request: HTTPConnection) -> Visit:
-        return visit_of(request, self._kept_as)
-
-    def _ours(self, request: HTTPConnection, body: bytes = b"") -> OurRequest:
-        return from_starlette(request, self._visit(request).root_path, body)
-
     async def _respond(self, request: Request) -> Response:
-        ours = self._ours(request, await read_form(request))
-        return to_starlette(await self._run(self._web.respond(ours, self._now())))
+        return to_starlette(await self._answer(request, request.receive))
 
-    async def _log_in_again(self, request: HTTPConnection, error: Exception) -> Response:
-        known = self._visit(request).signed_in
-        flow = self._web.log_in_again(
-            self._ours(request), cast("LoginRequired", error), self._now(), known
-        )
-        return to_starlette(await self._run(flow))
-
-    async def _explain(self, request: HTTPConnection, error: Exception) -> Response:
-        return to_starlette(
-            await self._run(self._web.explain(self._ours(request), cast("StoreError", error)))
-        )
-
-    async def _run(self, flow: Flow[R]) -> R:
-        return await run_async(flow, self._perform)
-
-    async def _perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run_async`
-        match effect:
-            case AtProvider(name, start):
-                return await run_async(start(), self._clients[name].perform)
-            case Pause(seconds):
-                return await asyncio.sleep(seconds)
-            case RandomBytes(size=size):
-                return os.urandom(size)
-            case _:
-                return await self._token_store().perform_async(effect)
-
-    def _now(self) -> int:
-        return int(self._clock())
-
-    # Made on first use, and without a lock that a fork could inherit: of two that are made at
-    # once one is dropped unused.
-
-    def _token_store(self) -> AsyncTokenStore:
-        if self._store is None:
-            self._store = open_store(self._data_folder())
-        return self._store
-
-    def _key_ring(self) -> KeyRing:
-        if self._ring is None:
-            self._ring = find_configured_keys() or find_key_file(self._data_folder())
-        return self._ring
-
-    def _data_folder(self) -> Path:
-        if self._folder is not None:
-            return Path(self._folder)
-        return state_folder({name: one.flows.config for name, one in self._clients.items()})
+    async def _explain_failure(self, request: HTTPConnection, error: Exception) -> Response:
+        known = cast("LoginRequired | StoreError", error)
+        return to_starlette(await self._explain(request, known))
 
 
 def _request_among(arguments: tuple[object, ...]) -> HTTPConnection:

@@ -313,7 +313,9 @@ def test_a_session_survives_a_restart_and_is_there_for_a_second_worker(
         assert secret.encode() not in kept
 
 
-@pytest.mark.parametrize("framework", ["fastapi", "flask", "starlette"], indirect=True)
+@pytest.mark.parametrize(
+    "framework", ["asgi", "fastapi", "flask", "starlette", "wsgi"], indirect=True
+)
 def test_nobody_else_reads_the_files_of_an_application(
     browser: SiteBrowser, provider: MockProvider, tmp_path: Path
 ) -> None:
