@@ -632,7 +632,9 @@ class WsgiLogin:
             headers=dict(headers),
             data=body,
         )
-        return Reply(answer.status_code, Headers(list(answer.headers)), answer.text)
+        reply = Reply(answer.status_code, Headers(list(answer.headers)), answer.text)
+        answer.close()
+        return reply
 
     def kept(self) -> bytes:
         return _files(self.folder)
