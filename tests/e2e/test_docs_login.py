@@ -1,4 +1,4 @@
-"""The programs of `docs/starlette.md` and `docs/fastapi.md`, with a running server."""
+"""The programs of the pages about Starlette, FastAPI, ASGI and WSGI, with a running server."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from tests.support.documents import DOCUMENTS, example
-from tests.support.login_sites import BASE, AsgiLogin, SiteBrowser
+from tests.support.login_sites import BASE, AsgiLogin, SiteBrowser, WsgiLogin
 from tests.support.person import Person
 from tests.support.serving import Serving
 
 
-@pytest.fixture(params=["starlette", "fastapi"])
+@pytest.fixture(params=["starlette", "fastapi", "asgi", "wsgi"])
 def site(
     request: pytest.FixtureRequest,
     shared_server: Serving,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[AsgiLogin]:
+) -> Iterator[AsgiLogin | WsgiLogin]:
     name = str(request.param)
     registered = shared_server.add_client(name, redirect_uri=f"{BASE}/callback")
     monkeypatch.setenv("ISSUER", shared_server.issuer)
@@ -28,18 +28,28 @@ def site(
     monkeypatch.setenv("CLIENT_SECRET", registered["client_secret"])
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv("CODEGRANT_SECRET", raising=False)
-    (document,) = (file for file in DOCUMENTS if file.name == f"{name}.md")
+    page = "asgi-wsgi" if name in {"asgi", "wsgi"} else name
+    (document,) = (file for file in DOCUMENTS if file.name == f"{page}.md")
     program = example(f"{name}_login.py", document)
     names: dict[str, Any] = {"__name__": name}
     exec(compile(program.text, program.name, "exec"), names)  # noqa: S102 - the documentation
     login = names["login"]
+    if name == "wsgi":
+        wsgi = WsgiLogin.__new__(WsgiLogin)
+        wsgi.app, wsgi.login = names["app"], login
+        yield wsgi
+        wsgi.close()
+        names["client"].close()
+        return
     site = AsgiLogin(login._clients)
     site.app, site.login = names["app"], login
     yield site
     site.close()
 
 
-def test_a_person_signs_in_and_the_api_answers(site: AsgiLogin, shared_server: Serving) -> None:
+def test_a_person_signs_in_and_the_api_answers(
+    site: AsgiLogin | WsgiLogin, shared_server: Serving
+) -> None:
     browser, person = SiteBrowser(site), Person(shared_server.issuer)
     subject = shared_server.run("users", "show", "alice").json["sub"]
     asked = browser.get("/profile")
