@@ -54,9 +54,12 @@ function serve() {
       accountId: id,
       claims: () => ({ sub: id, name: 'Alice L', email: 'alice@example.test', email_verified: true }),
     }),
+    // By itself it posts a logout token to no loopback address.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
     pkce: { required: () => true },
     rotateRefreshToken: true,
     features: {
+      backchannelLogout: { enabled: true },
       clientCredentials: { enabled: true },
       deviceFlow: { enabled: true },
       devInteractions: { enabled: true },
@@ -70,6 +73,7 @@ function serve() {
     },
   })
   provider.on('server_error', (ctx, error) => console.error(error))
+  provider.on('backchannel.error', (ctx, error) => console.error(error))
   server.removeAllListeners('request').on('request', provider.callback())
 }
 
