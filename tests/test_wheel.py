@@ -147,6 +147,7 @@ print(count)
         ("codegrant.testing.httpx", "httpx", "httpx"),
         ("codegrant.testing.requests", "requests", "requests"),
         ("codegrant.web.fastapi", "FastAPI", "fastapi"),
+        ("codegrant.web.fastapi_resource", "FastAPI", "fastapi"),
         ("codegrant.web.flask", "Flask", "flask"),
         ("codegrant.web.flask_resource", "Flask", "flask"),
         ("codegrant.web.httpx", "httpx", "httpx"),

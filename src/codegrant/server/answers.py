@@ -212,7 +212,7 @@ def preflight(methods: str) -> Response:
             (
                 ("access-control-allow-origin", "*"),
                 ("access-control-allow-methods", methods),
-                ("access-control-allow-headers", "authorization, content-type"),
+                ("access-control-allow-headers", "authorization, content-type, x-requested-with"),
                 ("access-control-max-age", "3600"),
                 ("vary", "origin"),
             )
