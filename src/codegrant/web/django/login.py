@@ -281,12 +281,14 @@ class Login(Generic[C]):
         """
         from django.contrib import admin
 
-        target = request.GET.get("next") or reverse("admin:index")
+        target = safe_return_to(request.GET.get("next", ""))
+        if target is None or target.partition("?")[0] == request.path:
+            target = reverse("admin:index")
         if not request.user.is_authenticated:
             return redirect(self.url(request, target))
         if not admin.site.has_permission(request):
             raise PermissionDenied
-        return redirect(safe_return_to(target) or reverse("admin:index"))
+        return redirect(target)
 
     def end_current(self, request: HttpRequest) -> None:
         """End the session of who is signed in, here and for the rest of the request."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import connections, transaction
+from django.db import connections, router, transaction
 from django.test.utils import CaptureQueriesContext
 
 from codegrant.client.effects import (
@@ -279,6 +279,42 @@ def test_a_database_that_another_program_locks_is_busy(tmp_path: Path) -> None:
         other.execute("ROLLBACK")
     assert store.perform(claim()) == Claimed()
     connections[alias].close()
+
+
+def test_in_sqlite_a_view_that_has_written_keeps_it_out_until_it_commits(tmp_path: Path) -> None:
+    alias = django_project.make_database(tmp_path)
+    connections.settings[alias]["OPTIONS"] = {"timeout": 0}
+    store = DjangoTokenStore(alias)
+    with transaction.atomic(alias):
+        assert store.perform(claim()) == Claimed()
+        with connections[alias].cursor() as cursor:
+            cursor.execute("DELETE FROM codegrant_lease")
+        with pytest.raises(StoreError) as caught:
+            store.perform(finish())
+        assert caught.value.code == "store_busy"
+    store.perform(finish())
+    connections[alias].close()
+
+
+class Elsewhere:
+    """A router that keeps the models of one application in a database of their own."""
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+
+    def db_for_write(self, model: Any, **_: object) -> str | None:
+        return self._alias if model._meta.app_label == "codegrant" else None
+
+    db_for_read = db_for_write
+
+
+def test_the_routers_say_in_which_database(using: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    django_project.renew_default_database()
+    monkeypatch.setattr(router, "routers", [Elsewhere(using)])
+    DjangoTokenStore().perform(claim())
+    assert DjangoTokenStore(using).perform(claim()) == InProgress()
+    assert DjangoTokenStore("default").perform(claim()) == Claimed()
+    connections["default"].close()
 
 
 def test_what_a_database_says_about_its_parameters_stays_inside(

@@ -471,7 +471,12 @@ def test_the_admin_is_entered_through_the_provider(
     back = visitor.log_in(provider, there["Location"])
     assert back["Location"] == "/admin/codegrant/account/"
     assert visitor.get(back["Location"]).status_code == 200
-    assert visitor.get("/admin/login/?next=//evil.example")["Location"] == "/admin/"
+    for elsewhere in ("//evil.example", "https://evil.example", "/admin/login/?next=/admin/login/"):
+        assert (
+            visitor.get("/admin/login/", query_params={"next": elsewhere})["Location"] == "/admin/"
+        )
+        stranger = another(visitor).get("/admin/login/", query_params={"next": elsewhere})
+        assert stranger["Location"] == "/login?return_to=%2Fadmin%2F"
 
 
 def test_the_admin_shows_no_token_and_nothing_sealed(
