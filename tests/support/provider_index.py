@@ -61,7 +61,7 @@ def _section(entry: Entry) -> str:
     known = entry.provider
     rows = [
         ("In the program", f"`{_call(entry)}`"),
-        ("Speaks", "OpenID Connect" if isinstance(known.server, str) else "OAuth 2"),
+        ("Speaks", "OpenID Connect" if known.user.source == "id_token" else "OAuth 2"),
         ("Default scope", _code(known.scope_separator.join(known.scope)) or "none"),
         ("Client authentication", f"`{known.auth_method}`"),
         ("PKCE", _PKCE[known.pkce]),

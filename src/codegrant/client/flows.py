@@ -35,6 +35,7 @@ from codegrant.remote.effects import FieldName, Report, SingleFlight
 from codegrant.remote.key_sets import RemoteKeySet
 from codegrant.rules.callback import check_callback
 from codegrant.rules.identity import Identity
+from codegrant.rules.known_issuer import expected_callback_issuer
 from codegrant.rules.metadata import VerifiedServer, trust_server_metadata
 from codegrant.secret import digest_of, same_secret
 
@@ -146,7 +147,10 @@ class ClientFlows:
         answer = check_callback(
             response,
             expected_state=login.state,
-            expected_iss=server.metadata.issuer or None,
+            expected_iss=expected_callback_issuer(
+                self.config.provider, server.metadata.issuer, response.iss
+            )
+            or None,
             iss_required=server.metadata.authorization_response_iss_parameter_supported,
         )
         self._claim(login)

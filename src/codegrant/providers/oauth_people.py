@@ -105,7 +105,7 @@ PEOPLE = (
                 "The picture is a hash, in `raw`, and no address.",
                 "Access tokens last seven days; refresh tokens rotate.",
             ),
-            unverified=("seven days", "that a User-Agent is demanded"),
+            unverified=("that tokens last seven days", "that a User-Agent is demanded"),
         )
     ),
     Entry(
@@ -136,7 +136,10 @@ PEOPLE = (
                 "The address needs the scope `users.email`.",
                 "A refresh token is good once, and comes only with `offline=True`.",
             ),
-            unverified=("that a refresh token is good once", "two hours"),
+            unverified=(
+                "that a refresh token is good once",
+                "that tokens last two hours",
+            ),
         )
     ),
     Entry(
@@ -213,7 +216,7 @@ PEOPLE = (
                 "There is no e-mail address.",
                 "A refresh token comes only with `offline=True`.",
             ),
-            unverified=("revocation_endpoint",),
+            unverified=("the revocation endpoint",),
         ),
         needs=("user_agent",),
     ),
@@ -273,7 +276,7 @@ PEOPLE = (
                 "From 4.3 on the scope `profile` is enough to log in.",
                 "There is no e-mail address, and tokens do not expire.",
             ),
-            unverified=("the version 4.3",),
+            unverified=("that it is version 4.3",),
         ),
         needs=("instance",),
     ),

@@ -58,7 +58,7 @@ WORK = (
                 "There are no scopes: the integration's settings say what it may do.",
                 "`workspace_id` is in `tokens.extra`.",
             ),
-            unverified=("revocation_endpoint",),
+            unverified=("the revocation endpoint",),
         )
     ),
     Entry(
@@ -195,7 +195,7 @@ WORK = (
                 "Scopes and redirect URI are those of the consumer's settings.",
                 "The subject is the UUID, never the user name.",
             ),
-            unverified=("two hours", "`scopes` in the plural"),
+            unverified=("that tokens last two hours", "`scopes` in the plural"),
         )
     ),
 )

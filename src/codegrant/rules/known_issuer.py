@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from codegrant.errors import TokenRejected
 from codegrant.messages.json import JsonValue
 from codegrant.providers import Provider, TenantRule
 from codegrant.rules.claims import at_stage, read_text, rejected
 
-__all__ = ["expected_issuer"]
+__all__ = ["expected_callback_issuer", "expected_issuer"]
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -34,6 +35,25 @@ def expected_issuer(provider: Provider | None, issuer: str, claims: Mapping[str,
         return issuer
     with at_stage("id_token"):
         return _tenant_issuer(provider.tenants, read_text(claims, "tid"))
+
+
+def expected_callback_issuer(provider: Provider | None, issuer: str, claimed: str | None) -> str:
+    """Return the issuer that a callback must name, if it names one.
+
+    Args:
+        provider: of the catalogue, or None.
+        issuer: of the configuration.
+        claimed: what the callback names; it chooses among what is allowed.
+
+    RFC 9207 §2.4.
+    """
+    if provider is None or provider.tenants is None or claimed is None:
+        return issuer
+    before, _, after = provider.tenants.template.partition("{tenantid}")
+    try:
+        return _tenant_issuer(provider.tenants, claimed.removeprefix(before).removesuffix(after))
+    except TokenRejected:
+        return issuer
 
 
 def _tenant_issuer(rule: TenantRule, tenant: str) -> str:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
-from codegrant import ConfigurationError, MetadataRejected, TokenRejected, provider
+from codegrant import (
+    CallbackRejected,
+    ConfigurationError,
+    MetadataRejected,
+    TokenRejected,
+    provider,
+)
 from codegrant.testing.personas import Person
 from tests.flows.providers.conftest import MakeSite
 from tests.support.personas import TENANT, Site, find_facts, make_persona
@@ -77,6 +84,21 @@ def test_a_token_whose_issuer_and_tenant_differ_is_refused(make: MakeSite, tenan
     with pytest.raises(TokenRejected) as caught:
         make(facts, known, persona=persona).log_in()
     assert caught.value.code == "issuer_mismatch"
+
+
+def test_a_callback_may_name_the_tenant_s_issuer_and_no_other(make: MakeSite) -> None:
+    facts = replace(find_facts("microsoft"), iss=True)
+    known = provider("microsoft", tenant="common", allowed_tenants=[TENANT])
+    persona = make_persona(facts, variables={"tenant": "common"})
+    site = make(facts, known, persona=persona)
+    assert site.identity(site.log_in()).issuer.endswith(f"/{TENANT}/v2.0")
+    for iss in (f"https://login.microsoftonline.com/{OTHER}/v2.0", "https://evil.example", TENANT):
+        login = site.start()
+        callback = site.persona.authorize(login.url)
+        query = dict(parse_qsl(urlsplit(callback).query)) | {"iss": iss}
+        with pytest.raises(CallbackRejected) as caught:
+            site.finish(f"{callback.partition('?')[0]}?{urlencode(query)}", login)
+        assert caught.value.code == "iss_mismatch"
 
 
 def test_a_refresh_that_moves_to_another_tenant_is_refused(make: MakeSite) -> None:

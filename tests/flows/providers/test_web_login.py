@@ -13,7 +13,7 @@ import pytest
 from codegrant.testing.personas import Person, Persona
 from codegrant.testing.wire import Wire
 from tests.support.application import Clock
-from tests.support.login_sites import SITES, SYNC, Reply, SiteBrowser
+from tests.support.login_sites import FORM, SITES, SYNC, Reply, SiteBrowser
 from tests.support.personas import CLIENT_ID, SECRET, known, make_client, make_persona
 
 CALLBACK = "http://127.0.0.1:5000/callback"
@@ -192,3 +192,20 @@ def test_no_cookie_and_no_page_shows_a_secret(make: MakeSite, clock: Clock) -> N
     for one in (SECRET, Person().email, Person().name):
         assert one not in told
     assert CLIENT_ID not in answer.text
+
+
+def test_apple_s_form_is_a_callback_and_brings_the_name_once(make: MakeSite, clock: Clock) -> None:
+    apple = persona_at("apple", clock)
+    browser = make(apple)
+    for _ in range(2):
+        sent = browser.get("/login?return_to=/profile")
+        _, form = apple.authorize_form(sent.location)
+        assert (b"firstName" in form) is (browser.who() is None)
+        back = browser.post("/callback", FORM, form)
+        assert (back.status, back.location) == (303, "/profile"), back.text
+        # A second delivery leads to the same place, and no code is sent twice.
+        assert browser.post("/callback", FORM, form).location == "/profile"
+        assert browser.who() == Person().subject
+    assert asked(apple, "authorization_code") == 2
+    # The same in the address is none of Apple's answers: the browser could have been lured.
+    assert browser.post("/callback", FORM, b"state=x&code=y").status >= 400
