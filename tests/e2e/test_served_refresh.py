@@ -1,8 +1,10 @@
-"""A Flask application and its provider over time: refreshed, signed out, logged in anew."""
+"""An application and its provider over time: refreshed, signed out, logged in anew."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 import flask
@@ -10,6 +12,7 @@ import pytest
 
 from codegrant import Client, LoginRequired, Refused, Tokens
 from tests.support.application import Clock
+from tests.support.asgi_site import AsgiSite, FastApiSite
 from tests.support.browser import Browser, Page
 from tests.support.flask_site import FlaskSite
 from tests.support.serving import Serving
@@ -19,7 +22,7 @@ class House(NamedTuple):
     """An application at a server, its clock, and the tokens that its page has had."""
 
     server: Serving
-    site: FlaskSite
+    site: FlaskSite | AsgiSite
     client: Client
     clock: Clock
     seen: list[Tokens]
@@ -41,12 +44,10 @@ class House(NamedTuple):
         return browser.get(self.url, follow=False)
 
 
-@pytest.fixture(scope="module")
-def house(
-    shared_server: Serving, tmp_path_factory: pytest.TempPathFactory, ca_file: str
-) -> Iterator[House]:
+@contextmanager
+def flask_house(server: Serving, folder: Path, ca_file: str) -> Iterator[House]:
     clock, seen = Clock(), list[Tokens]()
-    with FlaskSite(tmp_path_factory.mktemp("site")) as site:
+    with FlaskSite(folder) as site:
 
         @site.app.after_request
         def note(response: flask.Response) -> flask.Response:
@@ -54,9 +55,44 @@ def house(
                 seen.append(site.login.tokens)
             return response
 
-        client = site.register(shared_server, "refreshing", ca_file=ca_file, clock=clock)
+        client = site.register(server, "refreshing", ca_file=ca_file, clock=clock)
         site.start(client, clock=clock)
-        yield House(shared_server, site, client, clock, seen)
+        yield House(server, site, client, clock, seen)
+
+
+@contextmanager
+def asgi_house(server: Serving, folder: Path, ca_file: str, site: AsgiSite) -> Iterator[House]:
+    clock, seen = Clock(), list[Tokens]()
+    with site:
+        site.told = seen.append
+        served = site.register(server, f"refreshing-{folder.name}", ca_file=ca_file, clock=clock)
+        site.start(served, clock=clock)
+        config = served.flows.config
+        with Client(  # to look at tokens with
+            config.server,
+            client_id=config.client_id,
+            client_secret=config.client_secret,
+            ca_file=ca_file,
+            clock=clock,
+        ) as client:
+            yield House(server, site, client, clock, seen)
+
+
+@pytest.fixture(scope="module", params=["flask", "starlette", "fastapi"])
+def house(
+    request: pytest.FixtureRequest,
+    shared_server: Serving,
+    tmp_path_factory: pytest.TempPathFactory,
+    ca_file: str,
+) -> Iterator[House]:
+    folder = tmp_path_factory.mktemp("site")
+    if request.param == "flask":
+        made = flask_house(shared_server, folder, ca_file)
+    else:
+        site = AsgiSite(folder) if request.param == "starlette" else FastApiSite(folder)
+        made = asgi_house(shared_server, folder, ca_file, site)
+    with made as house:
+        yield house
 
 
 def test_a_session_outlives_its_access_tokens(house: House) -> None:

@@ -1,4 +1,4 @@
-"""`Login` in a Flask application that is served for real, against a real `codegrant serve`."""
+"""`Login` in applications that are served for real, against a real `codegrant serve`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,24 @@ import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeAlias
 
 import pytest
 
-from codegrant import Client
+from codegrant import AsyncClient, Client
+from tests.support.asgi_site import AsgiSite, FastApiSite
 from tests.support.browser import Browser, Page
 from tests.support.flask_site import FlaskSite
 from tests.support.relying_party import free_port
 from tests.support.serving import Serving
+
+AnySite: TypeAlias = FlaskSite | AsgiSite
+KINDS: dict[str, Any] = {"flask": FlaskSite, "starlette": AsgiSite, "fastapi": FastApiSite}
+
+
+@pytest.fixture(scope="module", params=sorted(KINDS))
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +42,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(server: Serving, folder: Path, ca_file: str) -> Iterator[FlaskSite]:
-    with FlaskSite(folder) as site:
-        yield site.start(site.register(server, "site", ca_file=ca_file))
+def site(kind: str, server: Serving, folder: Path, ca_file: str) -> Iterator[AnySite]:
+    with KINDS[kind](folder / kind) as site:
+        yield site.start(site.register(server, f"site-{kind}", ca_file=ca_file))
 
 
 @pytest.fixture
-def browser(server: Serving, site: FlaskSite) -> Browser:
+def browser(server: Serving, site: AnySite) -> Browser:
     return Browser(server.issuer, site.origin)
 
 
@@ -52,7 +62,7 @@ def log_in(browser: Browser, url: str) -> Page:
     return page
 
 
-def start_until_callback(browser: Browser, site: FlaskSite, path: str) -> str:
+def start_until_callback(browser: Browser, site: AnySite, path: str) -> str:
     """Return the callback address, which was not asked for."""
     browser.within.discard(site.origin)
     started = browser.get(f"{site.origin}/login?return_to={path}", follow=False)
@@ -67,7 +77,7 @@ def session_of(browser: Browser) -> str:
 
 
 def test_a_person_logs_in_and_the_api_answers(
-    browser: Browser, server: Serving, site: FlaskSite, subject: str
+    browser: Browser, server: Serving, site: AnySite, subject: str
 ) -> None:
     page = log_in(browser, f"{site.origin}/profile?tab=7")
     assert (page.status, page.url) == (200, f"{site.origin}/profile?tab=7")
@@ -78,7 +88,7 @@ def test_a_person_logs_in_and_the_api_answers(
 
 @pytest.mark.requirement("CL-FLOW-03", "CL-FLOW-10", "CL-LO-03")
 def test_a_callback_is_good_once_and_in_one_browser(
-    browser: Browser, server: Serving, site: FlaskSite
+    browser: Browser, server: Serving, site: AnySite
 ) -> None:
     callback = start_until_callback(browser, site, "/profile")
     foreign = Browser(server.issuer, site.origin).get(callback, follow=False)
@@ -107,7 +117,7 @@ def test_a_callback_is_good_once_and_in_one_browser(
 
 
 def test_two_deliveries_at_once_send_the_code_once(
-    browser: Browser, server: Serving, site: FlaskSite
+    browser: Browser, server: Serving, site: AnySite
 ) -> None:
     callback = start_until_callback(browser, site, "/profile")
     with ThreadPoolExecutor(4) as pool:
@@ -118,10 +128,10 @@ def test_two_deliveries_at_once_send_the_code_once(
 
 
 def test_who_says_no_gets_a_page_with_the_way_back(
-    server: Serving, folder: Path, ca_file: str, caplog: pytest.LogCaptureFixture
+    kind: str, server: Serving, folder: Path, ca_file: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with FlaskSite(folder / "denied") as other:
-        other.start(other.register(server, "denied", ca_file=ca_file))
+    with KINDS[kind](folder / kind / "denied") as other:
+        other.start(other.register(server, f"denied-{kind}", ca_file=ca_file))
         browser = Browser(server.issuer, other.origin)
         page = browser.log_in(browser.get(f"{other.origin}/profile"))
         with caplog.at_level(logging.WARNING, "codegrant.web.login"):
@@ -135,10 +145,12 @@ def test_who_says_no_gets_a_page_with_the_way_back(
 
 
 def test_the_other_name_of_the_host_is_explained_and_the_right_one_works(
-    server: Serving, folder: Path, ca_file: str
+    kind: str, server: Serving, folder: Path, ca_file: str
 ) -> None:
-    with FlaskSite(folder / "hosts") as other:
-        other.start(other.register(server, "hosts", ca_file=ca_file), public_url=other.origin)
+    with KINDS[kind](folder / kind / "hosts") as other:
+        other.start(
+            other.register(server, f"hosts-{kind}", ca_file=ca_file), public_url=other.origin
+        )
         elsewhere = other.origin.replace("127.0.0.1", "localhost")
         browser = Browser(server.issuer, other.origin, elsewhere)
         page = log_in(browser, f"{elsewhere}/profile")
@@ -149,7 +161,7 @@ def test_the_other_name_of_the_host_is_explained_and_the_right_one_works(
 
 
 def test_signing_out_ends_the_session_and_a_foreign_link_does_not(
-    browser: Browser, server: Serving, site: FlaskSite
+    browser: Browser, server: Serving, site: AnySite
 ) -> None:
     log_in(browser, f"{site.origin}/profile")
     asked = browser.get(f"{site.origin}/logout")
@@ -164,16 +176,16 @@ def test_signing_out_ends_the_session_and_a_foreign_link_does_not(
 
 
 def test_a_session_survives_a_restart_of_the_application(
-    server: Serving, folder: Path, ca_file: str, subject: str
+    kind: str, server: Serving, folder: Path, ca_file: str, subject: str
 ) -> None:
     port = free_port()
-    with FlaskSite(folder / "restart", port=port) as first:
-        client = first.register(server, "restart", ca_file=ca_file)
+    with KINDS[kind](folder / kind / "restart", port=port) as first:
+        client = first.register(server, f"restart-{kind}", ca_file=ca_file)
         first.start(client)
         browser = Browser(server.issuer, first.origin)
         log_in(browser, f"{first.origin}/profile")
         pending = start_until_callback(browser, first, "/profile")
-    with FlaskSite(folder / "restart", port=port) as second:
+    with KINDS[kind](folder / kind / "restart", port=port) as second:
         second.start(client)
         assert browser.get(f"{second.origin}/profile", follow=False).text_of("subject") == subject
         # A login that began before the restart ends after it.
@@ -181,13 +193,14 @@ def test_a_session_survives_a_restart_of_the_application(
 
 
 def test_an_application_starts_while_its_server_is_down(
-    tmp_path: Path, ca_file: str, caplog: pytest.LogCaptureFixture
+    kind: str, tmp_path: Path, ca_file: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     port = free_port()
-    client = Client(
+    make = Client if kind == "flask" else AsyncClient
+    client = make(
         f"http://127.0.0.1:{port}", client_id="early", client_secret="s" * 43, ca_file=ca_file
     )
-    with FlaskSite(tmp_path / "site") as site:
+    with KINDS[kind](tmp_path / "site") as site:
         site.start(client)
         browser = Browser(site.origin, f"http://127.0.0.1:{port}")
         page = browser.get(f"{site.origin}/profile")
