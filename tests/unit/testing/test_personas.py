@@ -22,15 +22,15 @@ pytestmark = pytest.mark.not_watched("the test clients log every address, the ca
 
 RING = KeyRing(["a key ring for tests only, 32 characters and more"])
 HOME = "https://app.example"
-NAMES = ("github", "google", "microsoft", "gitlab")
+NAMES = ("github", "google", "microsoft", "gitlab", "apple")
 GRACE = Person(number=77, email="grace@example.com", name="Grace Hopper")
 
 
 def clients_of(kind: Any) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for name in NAMES:
-        secret = f"the secret at {name}"
-        made[name] = kind(known(name), client_id=f"app-{name}", client_secret=secret)
+        secret = {} if name == "apple" else {"client_secret": f"the secret at {name}"}
+        made[name] = kind(known(name), client_id=f"app-{name}", **secret)
     return made
 
 
@@ -66,7 +66,8 @@ def site(request: pytest.FixtureRequest) -> Iterator[tuple[Any, dict[str, Any]]]
 
 
 def variables_of(name: str) -> dict[str, str]:
-    return {variable: str(value) for variable, value in VARIABLES.get(name, {}).items()}
+    given = VARIABLES.get(name, {})
+    return {variable: str(value) for variable, value in given.items() if variable != "private_key"}
 
 
 @pytest.mark.parametrize("name", NAMES)
