@@ -29,6 +29,7 @@ from tests.support.mock_provider import (
     html,
     redirect,
 )
+from tests.support.other_grants import GrantsProvider
 from tests.support.request_provider import PAR, RequestProvider
 
 KEY = PrivateKey.generate("ES256")
@@ -383,3 +384,58 @@ def test_no_parameter_of_the_program_becomes_a_claim_of_the_signature(
 def test_signing_needs_a_key_when_the_client_is_made(make_app: MakeApplication) -> None:
     with pytest.raises(ConfigurationError, match=r"^private_key: signed_requests needs one"):
         make_app("https://as.example", signed_requests=True)
+
+
+# Resource indicators.
+
+
+@pytest.mark.requirement("CL-FLOW-14")
+def test_the_apis_of_a_client_are_named_with_everything_that_asks_for_a_token(
+    make_app: MakeApplication,
+) -> None:
+    provider, api = GrantsProvider(), "https://api.example/v1"
+    app = make_app(provider, resource=api)
+    client: Any = app.client
+    login = app.start(scope="openid")
+    assert ("resource", api) in front_of(login.url)
+    tokens = app.finish(provider.authorize(login.url), login)
+    assert tokens.resource == app.refresh(tokens).resource == (api,)
+    own = app.colour.wait(client.client_credentials(scope="read"))
+    assert own.resource == (api,)
+    assert app.colour.wait(client.start_device_login(scope="read")).resource == (api,)
+    for path, kind in (
+        ("/token", "authorization_code"),
+        ("/token", "refresh_token"),
+        ("/token", "client_credentials"),
+        ("/device", None),
+    ):
+        (request,) = (
+            r for r in provider.received if r.path == path and r.form.get("grant_type") == kind
+        )
+        assert request.form["resource"] == api
+
+    # A call that names others means those.
+    assert ("resource", "urn:b") in front_of(app.start(resource="urn:b").url)
+    assert ("resource", api) not in front_of(app.start(resource="urn:b").url)
+    other = app.colour.wait(client.client_credentials(audience="b"))
+    assert (other.resource, other.audience) == ((), ("b",))
+    plain = make_app(provider)
+    assert "resource" not in dict(front_of(plain.start().url))
+    provider.close()
+
+
+@pytest.mark.requirement("CL-FLOW-14")
+@pytest.mark.parametrize(
+    "resource", ["api", "https://api.example/#part", ["https://a.example", ""], "https:", "/v1"]
+)
+def test_what_names_no_api_is_refused_when_the_client_is_made(
+    make_app: MakeApplication, provider: RequestProvider, resource: Any
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"^resource: "):
+        make_app(provider, resource=resource)
+    fine = make_app(provider, resource=["https://a.example", "urn:b"])
+    pairs = front_of(fine.start().url)
+    assert [name for name, _ in pairs] == ["client_id", "request_uri"]
+    assert [v for n, v in parse_qsl(pushes(provider)[0].body.decode()) if n == "resource"] == [
+        "https://a.example", "urn:b"
+    ]  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
 
 import fastapi
 import flask
@@ -19,7 +19,7 @@ from django.urls import include, path
 from django.views.decorators.csrf import csrf_exempt
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from codegrant import AsyncClient, Client, LoginRequired, StoreError
@@ -64,7 +64,8 @@ class LoginSite(Protocol):
     """An application with a login.
 
     `/` says who is signed in, `/profile` needs somebody, `/tokens` shows the tokens,
-    `/call` calls `api_url` twice, `/kept` has its own cache rule, `/for-all` asks nothing.
+    `/call` calls `api_url` twice, `/kept` has its own cache rule, `/for-all` asks nothing,
+    `/link` is given the options of a login and tells its address.
     """
 
     api_url: str
@@ -186,6 +187,10 @@ class FlaskLogin:
         @app.get("/for-all")
         def for_all() -> str:
             return ""
+
+        @app.get("/link")
+        def link() -> str:
+            return login.url("/profile", **_options(flask.request.args))
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, mount: str
@@ -321,6 +326,11 @@ class StarletteLogin(AsgiLogin):
         async def for_all(request: Request) -> JSONResponse:
             return JSONResponse("")
 
+        async def link(request: Request) -> PlainTextResponse:
+            return PlainTextResponse(
+                login.url(request, "/profile", **_options(request.query_params))
+            )
+
         app.router.routes.extend(
             [
                 Route("/", home),
@@ -329,6 +339,7 @@ class StarletteLogin(AsgiLogin):
                 Route("/call", call, methods=["GET", "POST"]),
                 Route("/kept", kept),
                 Route("/for-all", for_all),
+                Route("/link", link),
             ]
         )
 
@@ -372,6 +383,9 @@ class DjangoLogin:
         def for_all(request: HttpRequest) -> HttpResponse:
             return HttpResponse()
 
+        def link(request: HttpRequest) -> HttpResponse:
+            return HttpResponse(login.url(request, "/profile", **_options(request.GET)))
+
         self.urls = django_project.Urls(
             [
                 path("", include(login.urls)),
@@ -381,6 +395,7 @@ class DjangoLogin:
                 path("call", call),
                 path("kept", kept),
                 path("for-all", for_all),
+                path("link", link),
             ]
         )
 
@@ -446,6 +461,9 @@ class AsyncDjangoLogin(AsgiLogin):
         async def for_all(request: HttpRequest) -> HttpResponse:
             return HttpResponse()
 
+        async def link(request: HttpRequest) -> HttpResponse:
+            return HttpResponse(login.url(request, "/profile", **_options(request.GET)))
+
         urls = django_project.Urls(
             [
                 path("", include(login.urls)),
@@ -455,6 +473,7 @@ class AsyncDjangoLogin(AsgiLogin):
                 path("call", call),
                 path("kept", kept),
                 path("for-all", for_all),
+                path("link", link),
             ]
         )
 
@@ -502,6 +521,11 @@ class FastApiLogin(AsgiLogin):
         async def for_all() -> str:
             return ""
 
+        async def link(request: Request) -> PlainTextResponse:
+            return PlainTextResponse(
+                login.url(request, "/profile", **_options(request.query_params))
+            )
+
         app.get("/")(home)
         app.get("/profile")(profile)
         app.get("/tokens")(tokens)
@@ -510,6 +534,12 @@ class FastApiLogin(AsgiLogin):
         app.post("/call")(call)
         app.get("/kept")(kept)
         app.get("/for-all")(for_all)
+        app.get("/link", response_model=None)(link)
+
+
+def _options(query: Any) -> dict[str, Any]:
+    """Return the options of a login that a page's query asks a link for."""
+    return {name: query.get(name) for name in ("ask", "login_hint")}
 
 
 class PlainAsgiLogin(AsgiLogin):
@@ -547,9 +577,13 @@ class PlainAsgiLogin(AsgiLogin):
         async def for_all(scope: Any, receive: Any, send: Any) -> None:
             await _say(send, "")
 
+        async def link(scope: Any, receive: Any, send: Any) -> None:
+            query = dict(parse_qsl(scope["query_string"].decode()))
+            await _say(send, login.url(scope, "/profile", **_options(query)))
+
         pages = {
             "/": home, "/profile": profile, "/tokens": tokens, "/call": call, "/kept": kept,
-            "/for-all": for_all,
+            "/for-all": for_all, "/link": link,
         }  # fmt: skip
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -602,9 +636,13 @@ class WsgiLogin:
         def for_all(environ: Any, start: Any) -> list[bytes]:
             return _begin(start, "")
 
+        def link(environ: Any, start: Any) -> list[bytes]:
+            query = dict(parse_qsl(environ["QUERY_STRING"]))
+            return _begin(start, login.url(environ, "/profile", **_options(query)))
+
         pages: dict[str, Any] = {
             "/": home, "/profile": profile, "/tokens": tokens, "/call": call, "/kept": kept,
-            "/for-all": for_all,
+            "/for-all": for_all, "/link": link,
         }  # fmt: skip
 
         def app(environ: Any, start: Any) -> list[bytes]:

@@ -9,12 +9,13 @@ from typing import Literal, cast
 
 from codegrant.client.pending import LOGIN_LIFETIME
 from codegrant.client.tokens import Tokens
-from codegrant.errors import ConfigurationError, UsageError
+from codegrant.errors import ConfigurationError, OAuthError, UsageError
 from codegrant.jose import ALGORITHMS, PrivateKey
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.providers import Provider, Quirk, SignedSecret
 from codegrant.remote.client_assertion import ClientKey, read_client_key
 from codegrant.remote.posts import METHODS, ClientAuthentication, choose_method
+from codegrant.rules.resource_indicator import check_resource
 from codegrant.rules.scope import is_scope_token
 from codegrant.rules.uri import check_https_or_loopback, origin_of
 from codegrant.secret import Secret
@@ -40,6 +41,7 @@ class ClientConfig:
         token_endpoint_audience: whether an assertion is made for the token endpoint, at a
             server that refuses one for its issuer. Another server that this client uses
             could pass such a one on.
+        resource: the APIs that access tokens are for, unless a call names others. RFC 8707.
         pushed_requests: whether an authorization request goes to the server first, and the
             browser brings only its name (RFC 9126). By default wherever the server offers or
             requires it; True insists on it, False does without.
@@ -64,6 +66,7 @@ class ClientConfig:
     login_lifetime: int = LOGIN_LIFETIME
     require_s256: bool = True
     token_endpoint_audience: bool = False
+    resource: tuple[str, ...] = ()
     pushed_requests: bool | None = None
     signed_requests: bool = False
     guarded: bool = False
@@ -104,6 +107,8 @@ class ClientConfig:
             raise ConfigurationError(
                 f"response_mode: {self.response_mode!r} is neither query nor form_post"
             )
+        for resource in self.resource:
+            _check_resource(resource)
         if self.redirect_uri is not None:
             _check_text("redirect_uri", self.redirect_uri)
         for alg in self.id_token_algs:
@@ -236,6 +241,7 @@ def make_config(
     untrusted_issuer: bool,
     require_s256: bool,
     token_endpoint_audience: bool,
+    resource: str | Sequence[str],
     pushed_requests: bool | None,
     signed_requests: bool,
     offline: bool,
@@ -270,6 +276,7 @@ def make_config(
         login_lifetime=login_lifetime,
         require_s256=require_s256,
         token_endpoint_audience=token_endpoint_audience,
+        resource=(resource,) if isinstance(resource, str) and resource else tuple(resource),
         pushed_requests=pushed_requests,
         signed_requests=signed_requests,
         guarded=untrusted_issuer or (known is not None and known.has(Quirk.HOST_CHOSEN)),
@@ -307,6 +314,13 @@ def parse_origins(origins: Sequence[str]) -> frozenset[str]:
                 f"api_origins: {origin!r} is no origin; expected e.g. {origin_of(origin)!r}"
             )
     return frozenset(origin_of(origin) for origin in origins)
+
+
+def _check_resource(resource: str) -> None:
+    try:
+        check_resource(resource)
+    except OAuthError as error:
+        raise ConfigurationError(f"resource: {resource!r}: {error.reason}") from None
 
 
 def _check_server(server: object) -> None:

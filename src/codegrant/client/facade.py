@@ -56,6 +56,7 @@ class Client:
         token_endpoint_auth_method: how to authenticate; see `ClientConfig`.
         redirect_uri: as registered; may be given with each login instead.
         scope: what to ask for, one text or a sequence; see `ClientConfig`.
+        resource: the APIs that access tokens are for, unless a call names others. RFC 8707.
         pushed_requests: by default where the server offers or requires it; see `ClientConfig`.
         signed_requests: sign authorization requests with `private_key`. RFC 9101.
         response_mode: `form_post` has the callback come as a form; by default in the address.
@@ -91,6 +92,7 @@ class Client:
         token_endpoint_auth_method: str | None = None,
         redirect_uri: str | None = None,
         scope: str | Sequence[str] | None = None,
+        resource: str | Sequence[str] = (),
         pushed_requests: bool | None = None,
         signed_requests: bool = False,
         response_mode: Literal["query", "form_post"] | None = None,
@@ -124,6 +126,7 @@ class Client:
                 untrusted_issuer=untrusted_issuer,
                 require_s256=not dangerously_allow_missing_pkce_support,
                 token_endpoint_audience=dangerously_use_token_endpoint_as_audience,
+                resource=resource,
                 pushed_requests=pushed_requests,
                 signed_requests=signed_requests,
                 offline=offline,
@@ -247,9 +250,6 @@ class Client:
         """Make `tokens` worthless: the refresh token, and with it the login.
 
         Without a refresh token it is the access token. Forget the tokens first.
-
-        Args:
-            tokens: of a login at this client.
 
         Raises:
             UsageError: the tokens are not of a login at this client, or the server has no

@@ -198,6 +198,8 @@ class ClientFlows:
         """Return tokens of the client itself; see `Client.client_credentials`."""
         from codegrant.client.client_credentials import ask_for_client
 
+        if not request.resource and not request.audience:
+            request = request._replace(resource=self.config.resource)
         server = yield from self.find_server(now)
         tokens = yield from ask_for_client(self.config, server, request, now)
         yield from ask(Report(logging.INFO, "client tokens issued", _about(tokens)))
@@ -211,6 +213,7 @@ class ClientFlows:
 
         server = yield from self.find_server(now)
         wanted = scope_at(self.config, server.metadata) if scope is None else scope
+        resource = resource or self.config.resource
         return (yield from start_device_login(self.config, server, wanted, resource, now))
 
     def finish_device_login(self, login: DeviceLogin, clock: Callable[[], float]) -> Flow[Tokens]:

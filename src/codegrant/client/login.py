@@ -206,6 +206,7 @@ def start_login(
     provider = identity_at(config, server, request.redirect_uri)
     endpoint = _endpoint(server.metadata, "authorization_endpoint")
     scope = scope_at(config, server.metadata, request.scope)
+    resource = request.resource or config.resource
     openid = config.is_openid(scope)
     _check_openid(server.metadata, openid=openid)
     seed = yield from ask(RandomBytes(32))
@@ -238,7 +239,7 @@ def start_login(
         acr_values=" ".join(request.acr_values) or None,
         ui_locales=" ".join(request.ui_locales) or None,
         claims=_claims_parameter(request.claims),
-        resource=request.resource,
+        resource=resource,
     )
     pairs = request_parameters(config, message, request.extra.items())
     front = yield from prepare_request(config, server.metadata, pairs, now)
@@ -250,7 +251,7 @@ def start_login(
         provider=provider,
         started_at=now,
         scope=scope,
-        resource=request.resource,
+        resource=resource,
         max_age=request.max_age,
         acr_values=request.acr_values,
         acr_essential=request.acr_essential,

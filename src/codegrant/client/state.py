@@ -38,6 +38,7 @@ __all__ = [
 MAX_RETURN_TO = 200
 MAX_ORIGIN = 100
 MAX_PROVIDER_NAME = 40
+MAX_ASKED = 16
 MAX_PENDING = 12
 """Pending logins that one browser keeps; the oldest go first."""
 
@@ -148,6 +149,7 @@ class CookieLogin:
         started_at: epoch seconds.
         max_age: as sent, or `None`.
         provider_name: the application's name for the provider, e.g. `google`.
+        asked: the application's name for what the login asks for; empty for the usual.
     """
 
     seed: Secret = field(repr=False)
@@ -155,6 +157,7 @@ class CookieLogin:
     started_at: int
     max_age: int | None
     provider_name: str
+    asked: str = ""
 
     @property
     def login_id(self) -> bytes:
@@ -162,20 +165,27 @@ class CookieLogin:
         return login_id_of(base64url.decode(self.seed.reveal()))
 
 
-def seal_cookie(login: PendingLogin, provider_name: str, key_ring: KeyRing) -> str:
+def seal_cookie(login: PendingLogin, provider_name: str, key_ring: KeyRing, asked: str = "") -> str:
     """Return the value of a pending cookie; with a name of 32 characters it is under 220 bytes.
+
+    With a name for what it asks for it is up to 23 bytes longer.
 
     Args:
         login: what `start_login` returned.
         provider_name: at most 40 bytes.
         key_ring: the application's keys.
+        asked: what the application calls the options of this login; at most 16 bytes.
 
     Raises:
-        ValueError: `provider_name` is longer.
+        ValueError: a name is longer.
     """
     name = provider_name.encode()
     if len(name) > MAX_PROVIDER_NAME:
         raise ValueError(f"provider_name: at most {MAX_PROVIDER_NAME} bytes")
+    if len(asked.encode()) > MAX_ASKED:
+        raise ValueError(f"asked: at most {MAX_ASKED} bytes")
+    if asked:
+        name += b"\0" + asked.encode()
     max_age = _NO_MAX_AGE if login.max_age is None else min(login.max_age, _NO_MAX_AGE - 1)
     raw = (
         base64url.decode(login.seed.reveal())
@@ -204,12 +214,14 @@ def open_cookie(value: str, key_ring: KeyRing) -> CookieLogin:
         raw[_SEED + IDENTITY_BYTES :],
     )
     max_age = int.from_bytes(rest[_TIME : _TIME + _MAX_AGE])
+    name, _, asked = rest[_TIME + _MAX_AGE :].decode().partition("\0")
     return CookieLogin(
         seed=Secret(base64url.encode(seed)),
         identity=identity,
         started_at=int.from_bytes(rest[:_TIME]),
         max_age=None if max_age == _NO_MAX_AGE else max_age,
-        provider_name=rest[_TIME + _MAX_AGE :].decode(),
+        provider_name=name,
+        asked=asked,
     )
 
 
@@ -220,6 +232,7 @@ def resume_login(
     key_ring: KeyRing,
     *,
     scope: tuple[str, ...],
+    resource: tuple[str, ...] = (),
     acr_values: tuple[str, ...] = (),
     acr_essential: bool = False,
 ) -> PendingLogin:
@@ -231,6 +244,7 @@ def resume_login(
         provider: whom this callback address belongs to, as the application is set up.
         key_ring: the application's keys.
         scope: what the application asks this provider for.
+        resource: the APIs that it asks for.
         acr_values: as sent.
         acr_essential: as sent.
 
@@ -251,6 +265,7 @@ def resume_login(
         provider=provider,
         started_at=cookie.started_at,
         scope=scope,
+        resource=resource,
         max_age=cookie.max_age,
         acr_values=acr_values,
         acr_essential=acr_essential,

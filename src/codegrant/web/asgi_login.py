@@ -46,6 +46,7 @@ class Login(AsgiSessions):
         session_lifetime: seconds, at least 60.
         logout: `local` ends the session here; `provider` goes on to the provider's own
             logout, where it has one, and comes back.
+        ask: what logins ask for: `LoginOptions`, or several by name, for `url`.
         clock: returns epoch seconds; for tests.
 
     Raises:

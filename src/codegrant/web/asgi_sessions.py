@@ -26,6 +26,7 @@ from codegrant.web.asgi_http import AsgiRequest, Visit, from_scope, read_form, v
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_logout import LogoutAt
+from codegrant.web.login_options import LoginAsk
 from codegrant.web.login_sessions import SignedIn
 from codegrant.web.login_setup import (
     AsyncTokenStore,
@@ -61,6 +62,7 @@ class AsgiSessions:
         home: str = "/",
         session_lifetime: int = SESSION_LIFETIME,
         logout: LogoutAt = "local",
+        ask: LoginAsk = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clients = clients_by_name(client, AsyncClient)
@@ -77,6 +79,7 @@ class AsgiSessions:
             home=home,
             session_lifetime=session_lifetime,
             logout=logout,
+            ask=ask,
         )
 
     async def current(self, request: AsgiRequest) -> SignedIn | None:
@@ -132,14 +135,27 @@ class AsgiSessions:
             visit.api = self._clients[signed_in.provider].api(tokens)
         return visit.api
 
-    def url(self, request: AsgiRequest, return_to: str | None = None) -> str:
+    def url(
+        self,
+        request: AsgiRequest,
+        return_to: str | None = None,
+        *,
+        ask: str | None = None,
+        login_hint: str | None = None,
+    ) -> str:
         """Return the path that starts a login and then leads to `return_to`.
 
         Args:
             request: of the page that shows it.
             return_to: a path of the same origin, up to 200 bytes; anything else is ignored.
+            ask: the name of a set of options that the login was given.
+            login_hint: who is expected to log in; sealed in the link.
+
+        Raises:
+            UsageError: there is no set of that name, or the hint is too long.
         """
-        return self._web.login_url(self._ours(request), return_to)
+        ours = self._ours(request)
+        return self._web.login_url(ours, return_to, ask=ask, login_hint=login_hint)
 
     def _session_tokens(self, signed_in: SignedIn, visit: Visit) -> SessionTokens:
         """Return where the tokens of a request's session are kept; asked in a thread."""

@@ -20,6 +20,7 @@ from codegrant.errors import ConfigurationError
 from codegrant.sealing import KeyRing
 from codegrant.web.login import SESSION_LIFETIME
 from codegrant.web.login_logout import LogoutAt
+from codegrant.web.login_options import LoginAsk
 from codegrant.web.login_sessions import SignedIn
 from codegrant.web.login_setup import AsyncTokenStore, check_signed_in
 
@@ -61,6 +62,7 @@ class Login(starlette.Login, SecurityBase):
         home: str = "/",
         session_lifetime: int = SESSION_LIFETIME,
         logout: LogoutAt = "local",
+        ask: LoginAsk = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(
@@ -76,6 +78,7 @@ class Login(starlette.Login, SecurityBase):
             home=home,
             session_lifetime=session_lifetime,
             logout=logout,
+            ask=ask,
             clock=clock,
         )
         self.scheme_name: str = "Login"

@@ -30,6 +30,7 @@ from codegrant.sealing import KeyRing
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_logout import LogoutAt
+from codegrant.web.login_options import LoginAsk
 from codegrant.web.login_sessions import SignedIn
 from codegrant.web.login_setup import (
     TokenStore,
@@ -80,6 +81,7 @@ class Login:
         session_lifetime: seconds, at least 60.
         logout: `local` ends the session here; `provider` goes on to the provider's own
             logout, where it has one, and comes back.
+        ask: what logins ask for: `LoginOptions`, or several by name, for `url`.
         clock: returns epoch seconds; for tests.
 
     Raises:
@@ -103,6 +105,7 @@ class Login:
         home: str = "/",
         session_lifetime: int = SESSION_LIFETIME,
         logout: LogoutAt = "local",
+        ask: LoginAsk = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clients = clients_by_name(client, Client)
@@ -118,6 +121,7 @@ class Login:
             home=home,
             session_lifetime=session_lifetime,
             logout=logout,
+            ask=ask,
         )
         if app is not None:
             self.init_app(app)
@@ -210,14 +214,25 @@ class Login:
         session: ApiSession = kept[name]
         return session
 
-    def url(self, return_to: str | None = None) -> str:
+    def url(
+        self,
+        return_to: str | None = None,
+        *,
+        ask: str | None = None,
+        login_hint: str | None = None,
+    ) -> str:
         """Return the path that starts a login and then leads to `return_to`.
 
         Args:
             return_to: a path of the same origin as `url_for` makes it, up to 200 bytes;
                 anything else is ignored.
+            ask: the name of a set of options that `Login` was given.
+            login_hint: who is expected to log in; sealed in the link.
+
+        Raises:
+            UsageError: there is no set of that name, or the hint is too long.
         """
-        return self._web.login_url(from_flask(), return_to)
+        return self._web.login_url(from_flask(), return_to, ask=ask, login_hint=login_hint)
 
     def _session_tokens(self, signed_in: SignedIn) -> SessionTokens:
         """Return where the tokens of this request's session are kept; good in any thread."""

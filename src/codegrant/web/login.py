@@ -9,11 +9,12 @@ store. What the callback is worth stands in `login_callback`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from urllib.parse import urlencode
 
 from codegrant.client.flows import ClientFlows
 from codegrant.client.known_provider import consent_prompt
-from codegrant.client.login import LoginRequest, SealedState
+from codegrant.client.login import SealedState
 from codegrant.client.pending import LOGIN_LIFETIME
 from codegrant.client.state import seal_cookie
 from codegrant.errors import (
@@ -32,6 +33,7 @@ from codegrant.web.login_callback import LoginCallback
 from codegrant.web.login_effects import AtProvider
 from codegrant.web.login_failures import answer_failure
 from codegrant.web.login_logout import LoginLogout, LogoutAt
+from codegrant.web.login_options import Asked, LoginAsk, LoginAsks
 from codegrant.web.login_pages import NOT_KEPT, chooser_page, not_allowed, redirect
 from codegrant.web.login_sessions import LoginSessions, SignedIn
 
@@ -58,6 +60,7 @@ class WebLogin:
         session_lifetime: seconds, at least 60.
         logout: `local` ends the session here; `provider` goes on to the provider's own
             logout, where it has one, and comes back.
+        ask: what logins ask for, or several sets of options by name.
 
     Attributes:
         sessions: who is signed in.
@@ -82,6 +85,7 @@ class WebLogin:
         home: str = "/",
         session_lifetime: int = SESSION_LIFETIME,
         logout: LogoutAt = "local",
+        ask: LoginAsk = None,
     ) -> None:
         if not clients:
             raise UsageError("client: at least one is needed")
@@ -103,7 +107,10 @@ class WebLogin:
             home=home,
         )
         self.sessions: LoginSessions = LoginSessions(configs, key_ring, session_lifetime)
-        self._callback = LoginCallback(self._clients, self._addresses, self.sessions, key_ring)
+        self._asks = LoginAsks(ask, key_ring)
+        self._callback = LoginCallback(
+            self._clients, self._addresses, self.sessions, key_ring, self._asks
+        )
         self._logout = LoginLogout(
             self._clients, self._addresses, self.sessions, key_ring, logout=logout
         )
@@ -188,21 +195,42 @@ class WebLogin:
         retry = page or self._addresses.home(request)
         return (yield from answer_failure(error, retry, what="looking up who is signed in failed"))
 
-    def login_url(self, request: Request, return_to: str | None = None) -> str:
-        """Return the path that starts a login and leads to the path `return_to` in the end."""
-        return self._addresses.login_url(request, return_to)
+    def login_url(
+        self,
+        request: Request,
+        return_to: str | None = None,
+        *,
+        ask: str | None = None,
+        login_hint: str | None = None,
+    ) -> str:
+        """Return the path that starts a login and leads to the path `return_to` in the end.
+
+        Args:
+            request: of the page that shows it.
+            return_to: see above.
+            ask: the name of a set of options.
+            login_hint: who is expected to log in.
+
+        Raises:
+            UsageError: there is no set of that name, or the hint is too long.
+        """
+        more = self._asks.query(ask, login_hint)
+        return self._addresses.login_url(request, return_to, more)
 
     def _start(self, request: Request, now: int, name: str) -> Flow[Response]:
         """Send the browser to the provider, with a pending cookie of its own."""
         return_to, flows = self._addresses.return_to(request), self._clients[name]
+        found: Asked | None = None
         try:
             key_ring = self._key_ring()
-            asked = LoginRequest(
+            found = self._asks.find(request)
+            asked = replace(
+                found.request,
                 redirect_uri=self._addresses.redirect_uri(request, name),
                 return_to=return_to,
                 prompt=consent_prompt(flows.config)
                 if self._addresses.asks_for_consent(request)
-                else None,
+                else found.request.prompt,
             )
             state = SealedState(
                 key_ring=key_ring,
@@ -213,13 +241,14 @@ class WebLogin:
                 AtProvider(name, lambda: flows.start_login(asked, now, state)),
             )
         except CodegrantError as error:
-            retry = self._addresses.login_url(request, return_to)
+            again = {} if found is None else found.query
+            retry = self._addresses.login_url(request, return_to, again)
             return (yield from answer_failure(error, retry))
         cookies = self._addresses.cookies(request)
         surplus = cookies.surplus(request.headers, key_ring, now, LOGIN_LIFETIME)
         pending = cookies.build_pending(
             login.login_id,
-            seal_cookie(login, name, key_ring),
+            seal_cookie(login, name, key_ring, found.name),
             max_age=LOGIN_LIFETIME,
             by_form=flows.config.response_mode == "form_post",
         )
@@ -229,7 +258,8 @@ class WebLogin:
 
     def _choose(self, request: Request) -> Response:
         """Offer the providers."""
-        return_to = self._addresses.return_to(request)
-        query = f"?{urlencode({'return_to': return_to})}" if return_to else ""
+        return_to, kept = self._addresses.return_to(request), self._asks.find(request).query
+        kept = {**({"return_to": return_to} if return_to else {}), **kept}
+        query = f"?{urlencode(kept)}" if kept else ""
         starts = self._addresses.starts.items()
         return chooser_page([(n, self._addresses.below(request, p) + query) for p, n in starts])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from urllib.parse import quote, unquote, urlencode
 
 from codegrant.client.configuration import ClientConfig
@@ -105,11 +106,17 @@ class LoginAddresses:
         path = self.below(request, quote(request.path, safe=_PATH))
         return f"{path}?{request.query}" if request.query else path
 
-    def login_url(self, request: Request, return_to: str | None = None) -> str:
+    def login_url(
+        self,
+        request: Request,
+        return_to: str | None = None,
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
         """Return the path that starts a login and leads to `return_to` in the end."""
         url = self.below(request, self.login_path)
         safe = None if return_to is None else safe_return_to(return_to)
-        return url if safe is None else f"{url}?{urlencode({'return_to': safe})}"
+        query = {**({} if safe is None else {"return_to": safe}), **more}
+        return f"{url}?{urlencode(query)}" if query else url
 
     def consent_url(self, request: Request, name: str, return_to: str) -> str:
         """Return the path that starts a login in which a provider asks for consent again."""

@@ -40,6 +40,7 @@ from codegrant.secret import Secret, digest_of
 from codegrant.web.login_addresses import LoginAddresses
 from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_failures import answer_failure
+from codegrant.web.login_options import LoginAsks
 from codegrant.web.login_pages import redirect
 from codegrant.web.login_sessions import LoginSessions, SignedIn
 
@@ -69,6 +70,7 @@ class LoginCallback:
         clients: name of each provider to its client's flows.
         addresses, sessions: of the application.
         key_ring: called on first use.
+        asks: what its logins ask for.
     """
 
     def __init__(
@@ -77,8 +79,10 @@ class LoginCallback:
         addresses: LoginAddresses,
         sessions: LoginSessions,
         key_ring: Callable[[], KeyRing],
+        asks: LoginAsks,
     ) -> None:
         self._clients = clients
+        self._asks = asks
         self._addresses = addresses
         self._sessions = sessions
         self._key_ring = key_ring
@@ -171,14 +175,26 @@ class LoginCallback:
     def _resume(self, arrival: _Arrival, cookie: CookieLogin) -> Flow[PendingLogin]:
         """Return the pending login that cookie and state make together."""
         name, flows = arrival.name, self._clients[arrival.name]
-        if cookie.provider_name != name:
+        asked = self._asks.named(cookie.asked)
+        if cookie.provider_name != name or asked is None:
             raise other_provider()
         redirect_uri = self._addresses.redirect_uri(arrival.request, name)
         provider = yield from ask(
             AtProvider(name, lambda: flows.provider_identity(arrival.now, redirect_uri))
         )
-        scope = yield from ask(AtProvider(name, lambda: flows.default_scope(arrival.now)))
-        return resume_login(cookie, arrival.raw_state, provider, self._key_ring(), scope=scope)
+        scope = asked.scope
+        if scope is None:
+            scope = yield from ask(AtProvider(name, lambda: flows.default_scope(arrival.now)))
+        return resume_login(
+            cookie,
+            arrival.raw_state,
+            provider,
+            self._key_ring(),
+            scope=scope,
+            resource=asked.resource or flows.config.resource,
+            acr_values=asked.acr_values,
+            acr_essential=asked.acr_essential,
+        )
 
     def _claim(self, state: LoginState, now: int) -> Flow[CallbackClaim]:
         """Claim the exchange; where another delivery has it, wait for its end."""

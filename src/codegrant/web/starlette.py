@@ -26,6 +26,7 @@ from codegrant.web.asgi_http import Noting
 from codegrant.web.asgi_sessions import AsgiSessions
 from codegrant.web.login import SESSION_LIFETIME
 from codegrant.web.login_logout import LogoutAt
+from codegrant.web.login_options import LoginAsk
 from codegrant.web.login_setup import AsyncTokenStore, find_configured_keys
 
 try:
@@ -70,6 +71,7 @@ class Login(AsgiSessions):
         session_lifetime: seconds, at least 60.
         logout: `local` ends the session here; `provider` goes on to the provider's own
             logout, where it has one, and comes back.
+        ask: what logins ask for: `LoginOptions`, or several by name, for `url`.
         clock: returns epoch seconds; for tests.
 
     Raises:
@@ -93,6 +95,7 @@ class Login(AsgiSessions):
         home: str = "/",
         session_lifetime: int = SESSION_LIFETIME,
         logout: LogoutAt = "local",
+        ask: LoginAsk = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__(
@@ -107,6 +110,7 @@ class Login(AsgiSessions):
             home=home,
             session_lifetime=session_lifetime,
             logout=logout,
+            ask=ask,
             clock=clock,
         )
         if app is not None:

@@ -32,6 +32,7 @@ from codegrant.sealing import KeyRing
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_logout import LogoutAt
+from codegrant.web.login_options import LoginAsk
 from codegrant.web.login_sessions import SignedIn
 from codegrant.web.login_setup import (
     TokenStore,
@@ -75,6 +76,7 @@ class Login:
         session_lifetime: seconds, at least 60.
         logout: `local` ends the session here; `provider` goes on to the provider's own
             logout, where it has one, and comes back.
+        ask: what logins ask for: `LoginOptions`, or several by name, for `url`.
         clock: returns epoch seconds; for tests.
 
     Raises:
@@ -97,6 +99,7 @@ class Login:
         home: str = "/",
         session_lifetime: int = SESSION_LIFETIME,
         logout: LogoutAt = "local",
+        ask: LoginAsk = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clients = clients_by_name(client, Client)
@@ -113,6 +116,7 @@ class Login:
             home=home,
             session_lifetime=session_lifetime,
             logout=logout,
+            ask=ask,
         )
 
     def wrap(self, app: WsgiApplication) -> WsgiApplication:
@@ -211,14 +215,27 @@ class Login:
             visit.api = self._clients[signed_in.provider].api(tokens)
         return visit.api
 
-    def url(self, environ: dict[str, Any], return_to: str | None = None) -> str:
+    def url(
+        self,
+        environ: dict[str, Any],
+        return_to: str | None = None,
+        *,
+        ask: str | None = None,
+        login_hint: str | None = None,
+    ) -> str:
         """Return the path that starts a login and then leads to `return_to`.
 
         Args:
             environ: of the request for the page that shows it.
             return_to: a path of the same origin, up to 200 bytes; anything else is ignored.
+            ask: the name of a set of options that the login was given.
+            login_hint: who is expected to log in; sealed in the link.
+
+        Raises:
+            UsageError: there is no set of that name, or the hint is too long.
         """
-        return self._web.login_url(self._ours(environ), return_to)
+        ours = self._ours(environ)
+        return self._web.login_url(ours, return_to, ask=ask, login_hint=login_hint)
 
     def _visit(self, environ: dict[str, Any]) -> Visit:
         return visit_of(environ, self._kept_as)

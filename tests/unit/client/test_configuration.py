@@ -35,6 +35,7 @@ ARGUMENTS: dict[str, Any] = {
     "require_s256": True,
     "offline": False,
     "token_endpoint_audience": False,
+    "resource": (),
     "pushed_requests": None,
     "signed_requests": False,
 }
@@ -111,6 +112,8 @@ def test_a_described_server_has_its_own_issuer_or_none() -> None:
         ({"token_endpoint_auth_method": "client_secret_jwt"}, "token_endpoint_auth_method"),
         ({"token_endpoint_auth_method": ""}, "token_endpoint_auth_method"),
         ({"private_key": ""}, "private_key"),
+        ({"resource": "api"}, "resource"),
+        ({"resource": ["https://api.example", "https://api.example/#x"]}, "resource"),
         ({"private_key": "no key"}, "private_key"),
         ({"private_key_id": "k"}, "private_key_id"),
         ({"redirect_uri": ""}, "redirect_uri"),

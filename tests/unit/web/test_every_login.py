@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from codegrant import StoreError
+from codegrant.client import LoginOptions
 from codegrant.client.effects import FindSession
 from codegrant.client.memory import MemoryTokenStore
 from codegrant.flow import Effect
@@ -53,6 +54,149 @@ def test_a_person_logs_in_is_known_and_signs_out(
     assert browser.post("/logout").location == "/"
     assert browser.get("/profile").status == 303
     assert stolen.get("/profile").status == 303
+
+
+# --- what a login asks for ---
+
+
+def asked_at(browser: SiteBrowser, url: str) -> dict[str, str]:
+    """Return what the provider is asked for by a login that starts at `url`."""
+    started = browser.get(url)
+    assert started.status == 303, started.text
+    return dict(parse_qsl(urlsplit(started.location).query))
+
+
+def link_to(browser: SiteBrowser, query: str) -> str:
+    """Return the address of a login that a page of the site shows."""
+    shown = browser.get(f"/link?{query}")
+    assert shown.status == 200
+    return shown.text.strip('"')
+
+
+def test_a_program_says_what_its_logins_ask_for(
+    make_site: MakeSite, provider: MockProvider
+) -> None:
+    ask = LoginOptions(
+        prompt="select_account",
+        ui_locales=["de", "en"],
+        claims={"id_token": {"email": None}},
+        acr_values="phr",
+        resource="https://api.example",
+    )
+    browser = make_site(ask=ask)
+    asked = asked_at(browser, "/login")
+    assert (asked["prompt"], asked["ui_locales"]) == ("select_account", "de en")
+    assert (asked["claims"], asked["acr_values"]) == ('{"id_token":{"email":null}}', "phr")
+    assert asked["resource"] == "https://api.example"
+    assert browser.log_in(provider).location == "/"
+    assert browser.who() == "person-1"
+    assert provider.sent("authorization_code")[-1]["resource"] == "https://api.example"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "prompt=none",
+        "max_age=0",
+        "login_hint=mallory",
+        "ui_locales=xx",
+        "acr_values=phr",
+        "scope=admin",
+        "resource=https%3A%2F%2Fevil.test",
+        "claims=%7B%7D",
+        "ask=unknown",
+        "ask=",
+        "ask=fresh&ask=other",
+        "hint=mallory",
+        "hint=a&hint=b",
+    ],
+)
+def test_the_browsers_own_query_asks_for_nothing(make_site: MakeSite, query: str) -> None:
+    browser = make_site(ask={"default": LoginOptions(prompt="login"), "fresh": LoginOptions()})
+    usual, asked = asked_at(browser, "/login"), asked_at(browser, f"/login?{query}")
+    changing = {"state", "nonce", "code_challenge"}
+    assert {k: v for k, v in asked.items() if k not in changing} == {
+        k: v for k, v in usual.items() if k not in changing
+    }
+    assert asked["prompt"] == "login"
+
+
+def test_a_link_names_the_options_of_its_login_and_they_are_checked_at_the_end(
+    make_site: MakeSite, provider: MockProvider
+) -> None:
+    strong = LoginOptions(
+        acr_values="phr", acr_essential=True, max_age=60, scope="openid write", prompt="login"
+    )
+    browser = make_site(ask={"strong": strong})
+    assert "acr_values" not in asked_at(browser, "/login")
+    link = link_to(browser, "ask=strong")
+    assert link == "/login?return_to=%2Fprofile&ask=strong"
+    asked = asked_at(browser, link)
+    assert (asked["acr_values"], asked["max_age"], asked["prompt"]) == ("phr", "60", "login")
+    assert asked["scope"] == "openid write"
+
+    lies: list[tuple[dict[str, object], str]] = [
+        ({}, "acr_not_met"),
+        ({"acr": "1"}, "acr_not_met"),
+        ({"acr": "phr", "auth_time": None}, "claim_missing"),
+        ({"acr": "phr", "auth_time": 1}, "login_too_old"),
+    ]
+    for lie, code in lies:
+        provider.claims = Lie(lie)
+        assert browser.log_in(provider, link).code == code
+        assert browser.who() is None
+    provider.claims = Lie({"acr": "phr"})
+    assert browser.log_in(provider, link).location == "/profile"
+    assert browser.get("/tokens").json == {"scope": ["openid", "write"]}
+    # The usual login does not insist.
+    provider.claims = Lie()
+    assert browser.log_in(provider).location == "/"
+
+
+def test_a_login_hint_stands_in_the_link_sealed(
+    make_site: MakeSite, provider: MockProvider
+) -> None:
+    browser = make_site(ask={"fresh": LoginOptions(prompt="login", login_hint="somebody")})
+    link = link_to(browser, "ask=fresh&login_hint=alice%40example.test")
+    assert "alice" not in link
+    asked = asked_at(browser, link)
+    assert (asked["login_hint"], asked["prompt"]) == ("alice@example.test", "login")
+    assert asked_at(browser, "/login?ask=fresh")["login_hint"] == "somebody"
+    broken = f"{link[:-3]}{'AAA' if not link.endswith('AAA') else 'BBB'}"
+    assert asked_at(browser, broken)["login_hint"] == "somebody"
+    assert browser.log_in(provider, link).location == "/profile"
+
+
+def test_a_link_to_options_that_are_not_there_is_the_programs_mistake(
+    make_site: MakeSite,
+) -> None:
+    browser = make_site(ask={"fresh": LoginOptions()})
+    for query in ("ask=other", "login_hint=" + "a" * 255):
+        assert browser.get(f"/link?{query}").status == 500
+    assert link_to(browser, "ask=default") == "/login?return_to=%2Fprofile"
+
+
+def test_a_login_whose_options_are_gone_is_not_finished(
+    make_site: MakeSite, provider: MockProvider
+) -> None:
+    before = make_site(ask={"strong": LoginOptions(acr_values="phr", acr_essential=True)})
+    callback = before.start(provider, "/login?ask=strong")
+    after = before.tab(make_site().site)
+    reply = after.get(callback)
+    assert (reply.status, reply.code) == (400, "state_other_provider")
+    assert provider.sent("authorization_code") == []
+
+
+def test_of_several_providers_each_is_asked_alike(
+    make_site: MakeSite, provider: MockProvider
+) -> None:
+    other = MockProvider(path="/other")
+    browser = make_site(other, ask={"fresh": LoginOptions(prompt="login")})
+    page = browser.get("/login?ask=fresh&return_to=%2Fprofile").text
+    for name in ("one", "two"):
+        assert f"/login/{name}?return_to=%2Fprofile&amp;ask=fresh" in page
+        assert asked_at(browser, f"/login/{name}?ask=fresh")["prompt"] == "login"
+    other.close()
 
 
 def test_who_is_not_signed_in_is_sent_to_log_in_or_told_so(browser: SiteBrowser) -> None:

@@ -42,6 +42,7 @@ from codegrant.web.django.users import NewUser, admit, has_users, make_user, no_
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_logout import LogoutAt
+from codegrant.web.login_options import LoginAsk
 from codegrant.web.login_sessions import SignedIn
 from codegrant.web.login_setup import (
     TokenStore,
@@ -78,11 +79,11 @@ class Login(Generic[C]):
         login_path, callback_path, logout_path: of the three addresses.
         home: where a person goes after login and logout, below the site's root.
         session_lifetime: seconds, at least 60.
-        new_user: called with a person who has no account yet, where `LoginBackend` is among
-            the `AUTHENTICATION_BACKENDS`; returns their user, new or one that is there
-            already, or None to refuse them. By default everybody gets a new one.
-        logout: `local` ends the session here; `provider` goes on to the provider's own
-            logout, where it has one, and comes back.
+        new_user: called with a person who has no account yet, where `LoginBackend` is among the
+            `AUTHENTICATION_BACKENDS`; returns their user, new or there already, or None to
+            refuse them. By default everybody gets a new one.
+        logout: `local`, or `provider`: on to the provider's own, if it has one, and back.
+        ask: what logins ask for: `LoginOptions`, or several by name, for `url`.
         clock: returns epoch seconds; for tests.
 
     Attributes:
@@ -108,6 +109,7 @@ class Login(Generic[C]):
         session_lifetime: int = SESSION_LIFETIME,
         new_user: NewUser = make_user,
         logout: LogoutAt = "local",
+        ask: LoginAsk = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._clients, self._async_clients = _by_colour(client)
@@ -124,6 +126,7 @@ class Login(Generic[C]):
             home=home,
             session_lifetime=session_lifetime,
             logout=logout,
+            ask=ask,
         )
         self.public_url: str | None = public_url
         self._new_user = new_user
@@ -251,14 +254,16 @@ class Login(Generic[C]):
             visit.api = clients[name].api(tokens)
         return visit.api
 
-    def url(self, request: HttpRequest, return_to: str | None = None) -> str:
-        """Return the path that starts a login and then leads to `return_to`.
-
-        Args:
-            request: of the page that shows it.
-            return_to: a path of the same origin, up to 200 bytes; anything else is ignored.
-        """
-        return self._web.login_url(from_django(request), return_to)
+    def url(
+        self,
+        request: HttpRequest,
+        return_to: str | None = None,
+        *,
+        ask: str | None = None,
+        login_hint: str | None = None,
+    ) -> str:
+        """Return the path that starts a login; see `WebLogin.login_url`."""
+        return self._web.login_url(from_django(request), return_to, ask=ask, login_hint=login_hint)
 
     def explain(self, request: HttpRequest, error: LoginRequired | StoreError) -> HttpResponse:
         """Return the answer to a request whose view failed, for the middleware.
