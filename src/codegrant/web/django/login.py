@@ -90,9 +90,7 @@ class Login(Generic[C]):
         public_url: as given.
 
     Raises:
-        UsageError: no client was given, or one under a name that no address should have.
-        ConfigurationError: `public_url` is neither https nor loopback, a client's own
-            `redirect_uri` does not lead to the callback, or `session_lifetime` is too short.
+        UsageError, ConfigurationError: as `WebLogin`.
     """
 
     def __init__(
