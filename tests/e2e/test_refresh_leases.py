@@ -37,6 +37,7 @@ from tests.support.person import Person
 from tests.support.refreshing import PLACES, Files, Sessions, Task
 from tests.support.relying_party import RelyingParty, register
 from tests.support.serving import Serving, clean_environment
+from tests.support.token_stores import TokenPlace
 
 PROCESSES = 4
 TASKS = 50
@@ -94,7 +95,8 @@ def start() -> Iterator[Start]:
 
 
 def in_place(name: str) -> ParameterSet:
-    return pytest.param(name, marks=pytest.mark.needs("postgres") if "Postgre" in name else ())
+    needed = "postgres" if "Postgre" in name else "redis" if name == "Valkey" else ""
+    return pytest.param(name, marks=pytest.mark.needs(needed) if needed else ())
 
 
 @pytest.fixture(params=map(in_place, PLACES))
@@ -102,6 +104,12 @@ def kind(
     request: pytest.FixtureRequest, services: Mapping[str, str], tmp_path: Path
 ) -> Iterator[str]:
     kind = str(request.param)
+    if kind in {"PostgreSQL", "Valkey"}:
+        place = TokenPlace(kind, tmp_path, services)
+        (tmp_path / "store.txt").write_text(place.where, encoding="utf-8")
+        yield kind
+        place.close()
+        return
     if kind != "Django on PostgreSQL":
         yield kind
         return

@@ -113,7 +113,20 @@ class DjangoSessions(Sessions):
         return perform
 
 
+class SharedSessions(Sessions):
+    """A session in a store that machines share; `store.txt` in the folder says in which."""
+
+    def open_store(self, folder: Path) -> Callable[[Effect[Any]], Any]:
+        from tests.support.token_stores import open_store
+
+        perform: Callable[[Effect[Any]], Any]
+        perform = open_store((folder / "store.txt").read_text(encoding="utf-8")).perform
+        return perform
+
+
 PLACES: dict[str, type[Files | Sessions]] = {
+    "PostgreSQL": SharedSessions,
+    "Valkey": SharedSessions,
     "SQLite": Sessions,
     "file": Files,
     "Django": DjangoSessions,

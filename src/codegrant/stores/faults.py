@@ -16,9 +16,11 @@ __all__ = [
     "damaged",
     "failed",
     "file_error",
+    "forbidden",
     "full",
     "not_a_database",
     "readonly",
+    "unreachable",
     "unreadable",
     "write_failed",
 ]
@@ -78,6 +80,16 @@ def failed(place: str, what: str) -> StoreError:
     return StoreError(f"{place}: the operation failed ({what})", stage="store")
 
 
+def forbidden(place: str) -> StoreError:
+    """Return the error for a server that does not let this user write."""
+    return StoreError(
+        f"{place}: this user may not do that",
+        code="store_forbidden",
+        stage="store",
+        hint="grant the user the rights that the documentation names, on a server that writes",
+    )
+
+
 def full(place: str) -> StoreError:
     """Return the error for a full file system."""
     return StoreError(
@@ -105,6 +117,20 @@ def readonly(place: str) -> StoreError:
         code="store_readonly",
         stage="store",
         hint="give this user the right to write the file and its folder",
+    )
+
+
+def unreachable(place: str, why: str) -> StoreError:
+    """Return the error for a server that does not answer, or not to us.
+
+    Args:
+        why: on one line, without a password.
+    """
+    return StoreError(
+        f"{place} cannot be reached: {why}",
+        code="store_unreachable",
+        stage="store",
+        hint="see that it runs, and that address, user and password are right",
     )
 
 

@@ -30,7 +30,13 @@ from codegrant.stores.operations import (
     transactions,
 )
 
-__all__ = ["OPERATIONS", "Operation", "find_operation"]
+__all__ = [
+    "OPERATIONS",
+    "TOKEN_OPERATIONS",
+    "Operation",
+    "find_operation",
+    "find_token_operation",
+]
 
 # Effect and answer are typed where each operation is written; a table of them cannot say it.
 _Run: TypeAlias = Callable[[Any], Flow[Any]]
@@ -51,7 +57,20 @@ def _writes(run: _Run) -> Operation:
     return Operation(run, writes=True)
 
 
+# Of the client role: what a store of tokens alone performs.
+TOKEN_OPERATIONS: Mapping[type[Effect[Any]], Operation] = {
+    client.ClaimCallback: _writes(logins.claim_callback),
+    client.FinishCallback: _writes(logins.finish_callback),
+    client.SaveSession: _writes(logins.save_session),
+    client.FindSession: _reads(logins.find_session),
+    client.DeleteSession: _writes(logins.delete_session),
+    client.EndSessions: _writes(logins.end_sessions),
+    client.TakeLease: _writes(logins.take_lease),
+    client.ReleaseLease: _writes(logins.release_lease),
+}
+
 OPERATIONS: Mapping[type[Effect[Any]], Operation] = {
+    **TOKEN_OPERATIONS,
     server.FindClient: _reads(clients.find_client),
     server.FindCaller: _reads(clients.find_caller),
     server.FindResource: _reads(clients.find_resource),
@@ -109,14 +128,6 @@ OPERATIONS: Mapping[type[Effect[Any]], Operation] = {
     accounts.SaveConsent: _writes(people.save_consent),
     accounts.ListAccess: _reads(people.list_access),
     accounts.WithdrawAccess: _writes(people.withdraw_access),
-    client.ClaimCallback: _writes(logins.claim_callback),
-    client.FinishCallback: _writes(logins.finish_callback),
-    client.SaveSession: _writes(logins.save_session),
-    client.FindSession: _reads(logins.find_session),
-    client.DeleteSession: _writes(logins.delete_session),
-    client.EndSessions: _writes(logins.end_sessions),
-    client.TakeLease: _writes(logins.take_lease),
-    client.ReleaseLease: _writes(logins.release_lease),
     settings.FindSetting: _reads(settings.find_setting),
     settings.KeepSetting: _writes(settings.keep_setting),
     settings.ResealKeys: _writes(settings.reseal_keys),
@@ -129,7 +140,22 @@ def find_operation(effect: Effect[Any]) -> Operation:
     Raises:
         UsageError: the effect is none of a store's.
     """
-    operation = OPERATIONS.get(type(effect))
+    return _find(OPERATIONS, effect, "a store")
+
+
+def find_token_operation(effect: Effect[Any]) -> Operation:
+    """Return the operation that performs `effect` of the client role.
+
+    Raises:
+        UsageError: the effect is none of a token store's.
+    """
+    return _find(TOKEN_OPERATIONS, effect, "a token store")
+
+
+def _find(
+    operations: Mapping[type[Effect[Any]], Operation], effect: Effect[Any], whose: str
+) -> Operation:
+    operation = operations.get(type(effect))
     if operation is None:
-        raise UsageError(f"{type(effect).__name__} is no effect of a store")
+        raise UsageError(f"{type(effect).__name__} is no effect of {whose}")
     return operation

@@ -28,7 +28,7 @@ SET sealed = excluded.sealed, expires_at = excluded.expires_at, person = exclude
 UPDATE logins
 SET sealed = :sealed, expires_at = :expires_at
 WHERE digest = :digest AND expires_at > :now
-    AND (:replacing IS NULL OR sealed = :replacing)
+    AND (CAST(:replacing AS TEXT) IS NULL OR sealed = :replacing)
 RETURNING digest;
 
 -- name: find_login

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,8 @@ from codegrant.client.memory import MemoryTokenStore
 from codegrant.errors import StoreError
 from codegrant.flow import Effect
 from codegrant.secret import digest_of
-from codegrant.stores.sqlite import SqliteStore
+from tests.support.colours import Colour
+from tests.support.token_stores import ALL, Performer, TokenPlace
 from tests.unit.stores.examples import NOW
 
 LOGIN = digest_of("a login id")
@@ -53,7 +54,30 @@ def finish(session: StoredSession | None = SESSION, login: bytes = LOGIN) -> Fin
     )
 
 
-def test_a_claim_is_given_once_until_it_expires(store: SqliteStore) -> None:
+@pytest.fixture(params=["sync", "async"])
+def colour(request: pytest.FixtureRequest) -> Iterator[Colour]:
+    colour = Colour(request.param)
+    yield colour
+    colour.close()
+
+
+@pytest.fixture(params=ALL)
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path, services: Mapping[str, str]
+) -> Iterator[TokenPlace]:
+    place = TokenPlace(request.param, tmp_path, services)
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def store(place: TokenPlace, colour: Colour) -> Iterator[Performer]:
+    store = Performer(place.open(), colour)
+    yield store
+    store.close()
+
+
+def test_a_claim_is_given_once_until_it_expires(store: Performer) -> None:
     assert store.perform(claim()) == Claimed()
     assert store.perform(claim()) == InProgress()
     assert store.perform(claim(login=digest_of("another"))) == Claimed()
@@ -63,7 +87,7 @@ def test_a_claim_is_given_once_until_it_expires(store: SqliteStore) -> None:
     assert store.perform(late) == InProgress()
 
 
-def test_a_finished_callback_answers_for_a_while(store: SqliteStore) -> None:
+def test_a_finished_callback_answers_for_a_while(store: Performer) -> None:
     store.perform(claim())
     store.perform(finish())
     assert store.perform(claim(NOW + 59)) == Finished("answer")
@@ -71,20 +95,20 @@ def test_a_finished_callback_answers_for_a_while(store: SqliteStore) -> None:
     assert store.perform(FindSession(SESSION.digest, NOW)) == SESSION
 
 
-def test_a_failed_login_leaves_no_session(store: SqliteStore) -> None:
+def test_a_failed_login_leaves_no_session(store: Performer) -> None:
     store.perform(claim())
     store.perform(finish(session=None))
     assert store.perform(claim()) == Finished("answer")
     assert store.perform(FindSession(SESSION.digest, NOW)) is None
 
 
-def test_what_nobody_claimed_is_not_finished(store: SqliteStore) -> None:
+def test_what_nobody_claimed_is_not_finished(store: Performer) -> None:
     with pytest.raises(StoreError, match="nobody had claimed"):
         store.perform(finish())
     assert store.perform(FindSession(SESSION.digest, NOW)) is None
 
 
-def test_a_session_is_replaced_while_it_is_there(store: SqliteStore) -> None:
+def test_a_session_is_replaced_while_it_is_there(store: Performer) -> None:
     renewed = replace(SESSION, sealed="renewed", expires_at=NOW + 7200)
     assert not store.perform(SaveSession(renewed, NOW))
     store.perform(claim())
@@ -95,7 +119,7 @@ def test_a_session_is_replaced_while_it_is_there(store: SqliteStore) -> None:
     assert not store.perform(SaveSession(renewed, NOW + 7200))
 
 
-def test_an_ended_session_does_not_come_back(store: SqliteStore) -> None:
+def test_an_ended_session_does_not_come_back(store: Performer) -> None:
     store.perform(claim())
     store.perform(finish())
     assert store.perform(DeleteSession(SESSION.digest))
@@ -104,7 +128,7 @@ def test_an_ended_session_does_not_come_back(store: SqliteStore) -> None:
     assert store.perform(FindSession(SESSION.digest, NOW)) is None
 
 
-def test_a_session_that_another_process_has_replaced_is_left_alone(store: SqliteStore) -> None:
+def test_a_session_that_another_process_has_replaced_is_left_alone(store: Performer) -> None:
     mine, its = replace(SESSION, sealed="mine"), replace(SESSION, sealed="its")
     store.perform(claim())
     store.perform(finish())
@@ -165,14 +189,13 @@ def check_ends(store: Any, effect: EndSessions, ended: set[str]) -> None:
 
 
 @pytest.mark.parametrize(("effect", "ended"), ENDS)
-@pytest.mark.parametrize("where", ["SQLite", "memory"])
 def test_a_logout_token_ends_what_it_names_and_nothing_else(
-    store: SqliteStore, where: str, effect: EndSessions, ended: set[str]
+    store: Performer, effect: EndSessions, ended: set[str]
 ) -> None:
-    check_ends(store if where == "SQLite" else MemoryTokenStore(), effect, ended)
+    check_ends(store, effect, ended)
 
 
-def test_a_logout_token_is_obeyed_once_while_it_is_remembered(store: SqliteStore) -> None:
+def test_a_logout_token_is_obeyed_once_while_it_is_remembered(store: Performer) -> None:
     assert store.perform(end(PERSON)) == 0
     store.perform(claim())
     store.perform(finish())
@@ -182,16 +205,11 @@ def test_a_logout_token_is_obeyed_once_while_it_is_remembered(store: SqliteStore
     assert store.perform(replace(end(PERSON), now=NOW + 180)) == 1
 
 
-def test_of_many_deliveries_of_a_logout_token_one_counts(tmp_path: Path) -> None:
-    path = tmp_path / "codegrant.db"
-    with (
-        SqliteStore.open(path) as one,
-        SqliteStore.open(path) as two,
-        ThreadPoolExecutor(8) as pool,
-    ):
-        one.perform(claim())
-        one.perform(finish())
-        both = [one, two]
+def test_of_many_deliveries_of_a_logout_token_one_counts(place: TokenPlace) -> None:
+    both = [place.open(), place.open()]
+    both[0].perform(claim())
+    both[0].perform(finish())
+    with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda n: both[n % 2].perform(end(PERSON)), range(8)))
     assert answers.count(1) == 1
     assert answers.count(None) == 7
@@ -230,36 +248,35 @@ LEASES = [
 
 
 @pytest.mark.parametrize("steps", LEASES)
-@pytest.mark.parametrize("where", ["SQLite", "memory"])
 def test_a_lease_has_one_owner_until_it_is_released_or_runs_out(
-    store: SqliteStore, where: str, steps: list[tuple[Effect[bool], bool]]
+    store: Performer, steps: list[tuple[Effect[bool], bool]]
 ) -> None:
-    performer = store if where == "SQLite" else MemoryTokenStore()
-    assert performer.perform(take(ME))
+    assert store.perform(take(ME))
     for effect, succeeds in steps:
-        assert performer.perform(effect) is succeeds, effect
+        assert store.perform(effect) is succeeds, effect
 
 
-@pytest.mark.parametrize("where", ["SQLite", "memory"])
-def test_of_many_who_ask_for_a_lease_one_gets_it(tmp_path: Path, where: str) -> None:
-    """Of SQLite there are two stores of one file, as two processes have them."""
-    path = tmp_path / "codegrant.db"
-    with ExitStack() as stack, ThreadPoolExecutor(16) as pool:
-        stores: list[SqliteStore | MemoryTokenStore] = (
-            [stack.enter_context(SqliteStore.open(path)) for _ in range(2)]
-            if where == "SQLite"
-            else [MemoryTokenStore()]
-        )
+def test_of_many_who_ask_for_a_lease_one_gets_it(place: TokenPlace) -> None:
+    """There are two stores of one place, as two processes have them."""
+    stores = [place.open(), place.open()]
+    with ThreadPoolExecutor(16) as pool:
         for now in range(NOW, NOW + 50, 5):  # each time it has just run out
 
-            def ask(number: int, now: int = now) -> bool:
-                owner = number.to_bytes(16)
-                return stores[number % len(stores)].perform(take(owner, now))
+            def ask(number: int, now: int = now) -> object:
+                return stores[number % 2].perform(take(number.to_bytes(16), now))
 
             assert list(pool.map(ask, range(16))).count(True) == 1
 
 
-def test_it_answers_as_the_store_in_memory_does(store: SqliteStore) -> None:
+def test_of_many_who_claim_a_callback_one_may_exchange_its_code(place: TokenPlace) -> None:
+    stores = [place.open(), place.open()]
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda n: stores[n % 2].perform(claim()), range(16)))
+    assert answers.count(Claimed()) == 1
+    assert answers.count(InProgress()) == 15
+
+
+def test_it_answers_as_the_store_in_memory_does(store: Performer) -> None:
     other = MemoryTokenStore()
     renewed = SaveSession(replace(SESSION, sealed="renewed"), NOW + 1)
     effects: list[Effect[Any]] = [
