@@ -13,7 +13,7 @@ import os
 import secrets
 import stat
 import sys
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -49,15 +49,24 @@ class TokenFile:
     Args:
         path: of the file, one for each login. `PATH.lock` stands beside it, and `PATH.key`
             where a key is made for it.
-        key_ring: seals the tokens; by default made of `CODEGRANT_SECRET`, else of the key
-            file, which is made when it is not there.
+        key_ring: seals the tokens, or a function that returns it when it is needed; by
+            default made of `CODEGRANT_SECRET`, else of the key file, which is made when it is
+            not there.
 
     RFC 8252 §8 leaves the place to the client; that it is the user's alone is ours.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, key_ring: KeyRing | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        key_ring: KeyRing | Callable[[], KeyRing] | None = None,
+    ) -> None:
         self._path = Path(path).expanduser()
-        self._key_ring = key_ring
+        self._key_ring = key_ring if isinstance(key_ring, KeyRing) else None
+        self._find_keys: Callable[[], KeyRing] = self._default_keys
+        if key_ring is not None and not isinstance(key_ring, KeyRing):
+            self._find_keys = key_ring
 
     def load(self) -> Tokens | None:
         """Return the tokens; `None` when there is no file: nobody is logged in.
@@ -236,13 +245,14 @@ class TokenFile:
 
     def _ring(self) -> KeyRing:
         if self._key_ring is None:
-            text = os.environ.get("CODEGRANT_SECRET")
-            self._key_ring = (
-                KeyRing.parse(text)
-                if text
-                else read_or_create_key_file(self._path.with_name(f"{self._path.name}.key"))
-            )
+            self._key_ring = self._find_keys()
         return self._key_ring
+
+    def _default_keys(self) -> KeyRing:
+        text = os.environ.get("CODEGRANT_SECRET")
+        if text:
+            return KeyRing.parse(text)
+        return read_or_create_key_file(self._path.with_name(f"{self._path.name}.key"))
 
     @contextmanager
     def _faults(self, path: Path | None = None) -> Generator[None, None, None]:

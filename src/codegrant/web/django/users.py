@@ -88,13 +88,11 @@ def admit(request: HttpRequest, signed_in: SignedIn, new_user: NewUser) -> bool:
 def follow(request: HttpRequest, login: SessionOf) -> AbstractBaseUser | AnonymousUser:
     """Return Django's user of a request, who stays for as long as our session lasts.
 
-    One who logged in by other means is left alone. Where the user is gone (deleted, or
-    locked, or with another password) our session ends, and only a login leads back.
+    One who logged in by other means is left alone.
     """
     from django.contrib.auth.models import AnonymousUser
 
-    bound = request.session.get(BOUND)  # before `get_user`, which may empty the session
-    user = auth.get_user(request)
+    user, bound = auth.get_user(request), request.session.get(BOUND)
     if user.is_authenticated and bound is None:
         return user
     signed_in = login.current(request)
@@ -103,9 +101,6 @@ def follow(request: HttpRequest, login: SessionOf) -> AbstractBaseUser | Anonymo
             return user
         request.user = user  # or `logout` would ask for it, and come here again
         auth.logout(request)
-    elif signed_in is not None and signed_in.session.hex() == bound:
-        login.end_current(request)
-        return AnonymousUser()
     if signed_in is None:
         return AnonymousUser()
     if admit(request, signed_in, login.new_user):
