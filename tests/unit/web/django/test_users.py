@@ -230,31 +230,6 @@ def test_a_user_who_is_not_active_stays_outside(visitor: Visitor, provider: Mock
     assert visitor.user()
 
 
-def delete_user() -> None:
-    User.objects.all().delete()
-
-
-def change_password() -> None:
-    (user,) = User.objects.all()
-    user.set_password("another")
-    user.save()
-
-
-@pytest.mark.parametrize("lose", [delete_user, change_password])
-def test_a_user_who_is_gone_comes_back_only_with_a_login(
-    visitor: Visitor, provider: MockProvider, lose: Callable[[], None]
-) -> None:
-    visitor.log_in(provider)
-    assert visitor.user()
-    lose()
-    assert visitor.user() == ""
-    assert (Session.objects.count(), User.objects.filter(username="").count()) == (0, 0)
-    assert User.objects.count() == (0 if lose is delete_user else 1)
-    visitor.log_in(provider)
-    assert visitor.user()
-    assert User.objects.count() == 1
-
-
 def test_a_name_that_is_taken_is_given_to_nobody(
     make_site: MakeSite, provider: MockProvider
 ) -> None:
