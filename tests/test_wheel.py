@@ -143,6 +143,9 @@ print(count)
 @pytest.mark.parametrize(
     ("module", "needs", "extra"),
     [
+        ("codegrant.stores.keyring", "keyring", "keyring"),
+        ("codegrant.stores.postgres", "psycopg", "postgres"),
+        ("codegrant.stores.valkey", "redis", "valkey"),
         ("codegrant.web.django", "Django", "django"),
         ("codegrant.testing.httpx", "httpx", "httpx"),
         ("codegrant.testing.requests", "requests", "requests"),

@@ -255,7 +255,7 @@ class StoreError(CodegrantError):
     """Persistence failed. Our server answers `server_error` and nothing more.
 
     `code` is `store_busy` (worth a retry), `store_full`, `store_readonly`, `store_newer`,
-    `store_exposed`,
+    `store_exposed`, `store_unreachable`, `store_forbidden`, `store_locked`, `store_no_keyring`,
     `store_older`, `store_not_a_database`, `store_damaged`, `store_missing_folder`,
     `store_missing_file`, `store_unreadable`, `store_key`, `store_issuer`, `store_closed`,
     `store_write_failed` or `store_failed`.
