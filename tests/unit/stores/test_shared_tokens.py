@@ -8,6 +8,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -275,6 +276,23 @@ def test_several_event_loops_and_threads_share_a_store(place: TokenPlace) -> Non
     for worker in workers:
         worker.join()
     assert (len(heard), heard.count(Claimed())) == (90, 1)
+
+
+def test_threads_that_come_at_once_to_a_store_that_is_not_open_all_get_an_answer(
+    place: TokenPlace,
+) -> None:
+    place.open().perform(claim())
+    for number in range(10):
+        store, together = place.open(), threading.Barrier(8)
+
+        def ask(
+            name: int, store: Any = store, together: Any = together, nth: int = number
+        ) -> object:
+            together.wait()
+            return store.perform(claim(login=digest_of(f"{nth} {name}")))
+
+        with ThreadPoolExecutor(8) as pool:
+            assert list(pool.map(ask, range(8))) == [Claimed()] * 8
 
 
 def test_a_task_that_is_cancelled_does_not_stop_its_write(place: TokenPlace) -> None:

@@ -170,7 +170,7 @@ class PostgresTokens:
 
     def _pool(self, process: _Process) -> ConnectionPool[Connection]:
         """Return the pool for threads, of a database with the tables in it."""
-        if process.made:
+        if process.made and not process.made[0].closed:
             return process.made[0]
         location = self._location
         if not process.is_prepared:
@@ -199,7 +199,7 @@ class PostgresTokens:
     async def _async_pool(self, process: _Process) -> AsyncConnectionPool[AsyncConnection]:
         """As `_pool`, for the running event loop."""
         loop, location = asyncio.get_running_loop(), self._location
-        if loop in process.pools:
+        if loop in process.pools and not process.pools[loop].closed:
             return process.pools[loop]
         if not process.is_prepared:
             first = await AsyncConnection.connect(
