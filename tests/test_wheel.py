@@ -124,12 +124,12 @@ from importlib import import_module
 from pkgutil import walk_packages
 import codegrant
 
-# What is of no use without an extra: the command, the demo, the plugin, the adapters,
-# uvicorn's parts.
+# What is of no use without an extra: the command, the demo, three stores, the plugin, the
+# adapters, uvicorn's parts.
 extra = (
-    "__main__", "cli", "demo", "testing.httpx", "testing.plugin", "testing.requests", "web.django",
-    "web.fastapi", "web.flask", "web.http_protocol", "web.httpx", "web.requests", "web.running",
-    "web.starlette",
+    "__main__", "cli", "demo", "stores.keyring", "stores.postgres", "stores.valkey",
+    "testing.httpx", "testing.plugin", "testing.requests", "web.django", "web.fastapi", "web.flask",
+    "web.http_protocol", "web.httpx", "web.requests", "web.running", "web.starlette",
 )
 count = 0
 for module in walk_packages(codegrant.__path__, "codegrant.", onerror=lambda _: None):
