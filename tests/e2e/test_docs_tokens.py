@@ -115,7 +115,7 @@ def test_a_job_finds_its_login_by_name(
     place = TokenPlace("PostgreSQL", tmp_path, services)
     monkeypatch.setenv("DATABASE_URL", services["postgres"])
     monkeypatch.setattr(PostgresTokens.__init__, "__kwdefaults__", _elsewhere("schema", place))
-    names = run("nightly.py", provider, tmp_path)
+    names = run("nightly_report.py", provider, tmp_path)
     names["after_the_login"](tokens)
     assert "person-1" in names["report"]()
     assert place.count("logins") == 1
