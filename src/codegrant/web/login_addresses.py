@@ -120,9 +120,17 @@ class LoginAddresses:
 
     def consent_url(self, request: Request, name: str, return_to: str) -> str:
         """Return the path that starts a login in which a provider asks for consent again."""
-        path = next(path for path, n in self.starts.items() if n == name)
         query = urlencode({"consent": "1", "return_to": return_to})
-        return f"{self.below(request, path)}?{query}"
+        return f"{self._start_path(request, name)}?{query}"
+
+    def restart_url(self, request: Request, name: str, return_to: str | None) -> str:
+        """Return the path that starts a login at a provider once more."""
+        query = "" if return_to is None else f"?{urlencode({'return_to': return_to})}"
+        return f"{self._start_path(request, name)}{query}"
+
+    def _start_path(self, request: Request, name: str) -> str:
+        """Return the path that starts a login at a provider."""
+        return self.below(request, next(path for path, n in self.starts.items() if n == name))
 
     def asks_for_consent(self, request: Request) -> bool:
         """Return whether a login is started by `consent_url`."""

@@ -39,7 +39,7 @@ from codegrant.sealing import KeyRing, SealBroken
 from codegrant.secret import Secret, digest_of
 from codegrant.web.login_addresses import LoginAddresses
 from codegrant.web.login_effects import AtProvider, Pause
-from codegrant.web.login_failures import answer_failure
+from codegrant.web.login_failures import answer_failure, report_restart
 from codegrant.web.login_options import LoginAsks
 from codegrant.web.login_pages import redirect
 from codegrant.web.login_sessions import LoginSessions, SignedIn
@@ -89,9 +89,8 @@ class LoginCallback:
 
     def answer(self, request: Request, now: int) -> Flow[Response]:
         """Return the redirect that ends a login, or a page that says why it failed."""
-        return_to = None
+        return_to, name = None, self._addresses.callbacks[request.path]
         try:
-            name = self._addresses.callbacks[request.path]
             is_form = request.method == "POST"
             if is_form and not self._by_form(name):
                 raise self._explain(request, None, now, name)
@@ -103,8 +102,30 @@ class LoginCallback:
             return_to = state.return_to
             return (yield from self._finish(_Arrival(request, now, name, answer, raw_state, state)))
         except CodegrantError as error:
+            if self._is_to_restart(request, error):
+                report_restart(error)
+                return self._restart(request, name, return_to)
             retry = self._addresses.login_url(request, return_to)
             return (yield from answer_failure(error, retry))
+
+    def _is_to_restart(self, request: Request, error: CodegrantError) -> bool:
+        """Return whether the login begins again by itself: once, and where that may help.
+
+        A form comes from another site, with which the browser brings no such cookie.
+        """
+        cookies = self._addresses.cookies(request)
+        if request.method != "GET" or cookies.was_restarted(request.headers):
+            return False
+        # A pending cookie shows that this browser keeps what stops a second time.
+        return error.code == "state_expired" or (
+            error.code == "state_unknown" and cookies.brought(request).pending > 0
+        )
+
+    def _restart(self, request: Request, name: str, return_to: str | None) -> Response:
+        """Send the browser to the start of the login, which leads where this one did."""
+        cookies = self._addresses.cookies(request)
+        note = cookies.build(cookies.restarted, "1", max_age=LOGIN_LIFETIME)
+        return redirect(self._addresses.restart_url(request, name, return_to), [note])
 
     def _finish(self, arrival: _Arrival) -> Flow[Response]:
         """Finish the login of an arrival, once, or repeat the answer that it had."""
@@ -246,7 +267,10 @@ class LoginCallback:
         kept = cookies.build_pending(
             login.login_id, cookie, max_age=REPLAY_SECONDS, by_form=self._by_form(name)
         )
-        return redirect(location, [self._session_cookie(request, session_id), kept])
+        fields = [self._session_cookie(request, session_id), kept]
+        if cookies.was_restarted(request.headers):
+            fields.append(cookies.clear(cookies.restarted))
+        return redirect(location, fields)
 
     def _find_refresh_token(
         self, arrival: _Arrival, signed_in: SignedIn, location: str

@@ -25,9 +25,13 @@ class LoginCookies:
         root: its address, for example `https://app.example/shop`; on https the names take
             `__Host-`.
         client_ids: of all providers, so that two applications at one address differ.
+
+    Attributes:
+        session: name of the session's cookie.
+        restarted: name of the cookie that says that a login was restarted a moment ago.
     """
 
-    __slots__ = ("_attributes", "_pending_prefix", "session")
+    __slots__ = ("_attributes", "_pending_prefix", "restarted", "session")
 
     # Browsers bring a cookie with a form from another site only so. Secure on http as well:
     # without it they refuse the other, and most of them keep it on loopback.
@@ -39,6 +43,7 @@ class LoginCookies:
         digest = sha256(text.encode()).hexdigest()[:6]
         host = "__Host-" if secure else ""
         self.session: str = f"{host}cg-app-{digest}"
+        self.restarted: str = f"{host}cg-again-{digest}"
         self._pending_prefix = f"{host}cg-login-{digest}-"
         self._attributes = f"Path=/; HttpOnly; SameSite=Lax{'; Secure' if secure else ''}"
 
@@ -86,6 +91,10 @@ class LoginCookies:
         """Return the session id, or None when there is none or when two compete for it."""
         values = find_cookies(headers, self.session)
         return values[0] if len(values) == 1 and values[0] else None
+
+    def was_restarted(self, headers: Headers) -> bool:
+        """Return whether a login was restarted in this browser a moment ago."""
+        return bool(find_cookies(headers, self.restarted))
 
     def brought(self, request: Request) -> Brought:
         """Return what the browser brought, for the explanation of a cookie that is missing."""

@@ -18,7 +18,7 @@ from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.http import Response
 from codegrant.web.login_pages import failure_page
 
-__all__ = ["Failure", "answer_failure", "describe_failure"]
+__all__ = ["Failure", "answer_failure", "describe_failure", "report_restart"]
 
 _log = logging.getLogger("codegrant.web.login")
 
@@ -82,6 +82,11 @@ def answer_failure(
         retry=retry,
         status=failure.status,
     )
+
+
+def report_restart(error: CodegrantError) -> None:
+    """Say in the log why a login begins again by itself."""
+    _log.warning("login failed and was started again: %s", error)
 
 
 def describe_failure(error: CodegrantError) -> Failure:

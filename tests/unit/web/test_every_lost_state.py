@@ -75,7 +75,9 @@ def jar_is_too_large(shop: Shop, callback: str) -> Reply:
 
 
 def replica_with_another_secret(shop: Shop, callback: str) -> Reply:
-    return shop.get(callback, shop.browser.tab(shop.make_site(key_ring=OTHER).site))
+    browser = shop.browser.tab(shop.make_site(key_ring=OTHER).site)
+    assert shop.get(callback, browser).location == "/login"
+    return shop.get(callback, browser)
 
 
 def posted(shop: Shop, callback: str) -> Reply:
@@ -91,7 +93,9 @@ def pushed_out_by_other_tabs(shop: Shop, callback: str) -> Reply:
 
 
 def expired(shop: Shop, callback: str) -> Reply:
+    other = shop.start()
     shop.clock.ahead += 601
+    assert shop.get(other).location == "/login?return_to=%2Forders"
     return shop.get(callback)
 
 
@@ -174,6 +178,37 @@ def test_a_browser_that_says_nothing_of_itself_is_not_accused_of_being_another_o
 ) -> None:
     callback = shop.start()
     assert shop.get(callback, shop.stranger(), "").code == "state_cookie_missing"
+
+
+def test_a_login_that_took_too_long_begins_again_by_itself_and_leads_where_it_should(
+    shop: Shop,
+) -> None:
+    late = shop.start()
+    shop.clock.ahead += 601
+    again = shop.get(late)
+    assert (again.status, again.location) == (303, "/login?return_to=%2Forders")
+    started = shop.get(again.location)
+    assert shop.get(shop.provider.authorize(started.location)).location == "/orders"
+    assert shop.browser.who() == "person-1"
+    assert shop.provider.count("/token") == 1
+    # It came to its end, so the next one may begin again as well.
+    late = shop.start()
+    shop.clock.ahead += 601
+    assert shop.get(late).status == 303
+
+
+def test_a_login_begins_again_only_once(shop: Shop) -> None:
+    callback = shop.start()
+    other = shop.browser.tab(shop.make_site(key_ring=OTHER).site)
+    assert shop.get(callback, other).status == 303
+    again = shop.get("/login", other)
+    back = other.tab(shop.browser.site)
+    assert shop.get(shop.provider.authorize(again.location), back).code == "state_unknown"
+
+
+def test_a_browser_that_keeps_no_cookies_is_not_sent_round(shop: Shop) -> None:
+    other = SiteBrowser(shop.make_site(key_ring=OTHER).site)
+    assert shop.get(shop.start(), other).code == "state_unknown"
 
 
 def test_eleven_more_logins_do_not_push_the_first_one_out(shop: Shop) -> None:
