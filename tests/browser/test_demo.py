@@ -101,6 +101,8 @@ PICTURE = [
     "Step 5 authorization server to application: 200 OK",
     "Step 5 application to authorization server: GET /jwks",
     "Step 5 authorization server to application: 200 OK",
+    "Step 5 application to authorization server: GET /userinfo",
+    "Step 5 authorization server to application: 200 OK",
     "Step 4 application to browser: 303 to /profile",
     "Step 6 browser to application: GET /profile",
     "Step 6 application to API: GET /profile",

@@ -263,7 +263,7 @@ def _place(receiver: Party, path: str, asker: Exchange | None) -> tuple[Party, i
         return Party.APPLICATION, 6
     if receiver is Party.APPLICATION:
         return Party.BROWSER, {"/login": 3, "/callback": 4}.get(path, 6)
-    if path.endswith("/token"):
+    if path.endswith(("/token", "/userinfo")):
         return Party.APPLICATION, 5
     if asker is not None and (path.endswith("/jwks") or "/.well-known/" in path):
         # What the callback asks for, it needs to exchange the code and to check the answer.
