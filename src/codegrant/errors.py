@@ -18,8 +18,9 @@
     └── StoreError              persistence failed
 
 Whose fault it is, is in the class; what happened is in `code`, a stable string that
-programs may compare; what to do is in `hint`. `str(error)` is one useful line. No error
-holds a secret, a live connection or a response object, and every one of them pickles.
+programs may compare; what to do is in `hint`, and at more length at `url`. `str(error)` is
+one useful line. No error holds a secret, a live connection or a response object, and every one
+of them pickles.
 """
 
 from __future__ import annotations
@@ -45,6 +46,46 @@ __all__ = [
     "UsageError",
 ]
 
+_PAGES = "https://codegrant.dev/errors/"
+
+# The errors that peers may answer and that have a page; a page for every word of theirs
+# there cannot be.
+_WIRE = frozenset({
+    "access_denied", "account_selection_required", "authorization_pending", "consent_required",
+    "expired_token", "insufficient_scope", "insufficient_user_authentication",
+    "interaction_required", "invalid_client", "invalid_client_metadata", "invalid_dpop_proof",
+    "invalid_grant", "invalid_redirect_uri", "invalid_request", "invalid_request_object",
+    "invalid_request_uri", "invalid_scope", "invalid_target", "invalid_token", "login_required",
+    "method_not_allowed", "not_found", "registration_not_supported", "request_not_supported",
+    "request_uri_not_supported", "server_error", "slow_down", "temporarily_unavailable",
+    "unauthorized_client", "unmet_authentication_requirements", "unsupported_grant_type",
+    "unsupported_response_type", "unsupported_token_type", "use_dpop_nonce",
+})  # fmt: skip
+
+# What to do about codes that are raised at many places, or far below anybody who knows more.
+_HINTS = {
+    "acr_not_met": "the person did not log in in the way that was asked for; ask again",
+    "address_refused": "addresses that others name must be public https ones",
+    "algorithm_refused": "which algorithm does the server sign with, and is it allowed here?",
+    "audience_mismatch": "is client_id, or this API's audience, spelled as at the server?",
+    "audience_untrusted": "the server must make a token for this client alone",
+    "azp_mismatch": "the token was asked for by another client; nothing of it was used",
+    "bad_endpoint": "the server's metadata must name https addresses; behind a proxy the server "
+    "needs to know its public one",
+    "bad_signature": "the token was altered, or signed with a key that jwks_uri does not have",
+    "claim_malformed": "the server writes the claim in a form that no RFC allows; tell its people",
+    "claim_missing": "the server must put the claim into its tokens; look at its claim settings",
+    "endpoint_missing": "name the endpoint in ServerMetadata(...)",
+    "forbidden_header": "the token brings its own key or an extension, which no token may",
+    "malformed_token": "this is no signed JWT: opaque, encrypted, or cut on its way",
+    "malformed_userinfo": "does userinfo_endpoint lead to the userinfo endpoint?",
+    "no_keys": "give the issuer for discovery, or jwks_uri to ServerMetadata(...)",
+    "sub_missing": "does userinfo_endpoint lead to an OpenID Connect userinfo endpoint?",
+    "too_many_keys": "does jwks_uri lead to the key set of this server?",
+    "unknown_key": "the server signs with a key that its jwks_uri does not have; the wrong issuer?",
+    "wrong_token_type": "an access token stands where an ID token belongs, or the reverse",
+}
+
 
 class CodegrantError(Exception):
     """The root of the tree: `except CodegrantError` catches all that we raise.
@@ -55,11 +96,16 @@ class CodegrantError(Exception):
         stage: where in the flow: `configuration`, `discovery`, `authorize`, `callback`,
             `device_authorization`, `token`, `id_token`, `access_token`, `refresh`, `revoke`,
             `userinfo`, `api`, `store`, or empty.
-        hint: one line with the likely cause and its fix, or empty.
+        hint: one line with the likely cause and its fix; else the one of `code`, if any.
         facts: further plain values (endpoint, expected, got, now …), never a secret.
     """
 
     default_code = "error"
+
+    @property
+    def url(self) -> str:
+        """The address of the page about `code`."""
+        return f"{_PAGES}{self.code}"
 
     def __init__(
         self,
@@ -74,11 +120,13 @@ class CodegrantError(Exception):
         self.message = message
         self.code: str = code or self.default_code
         self.stage = stage
-        self.hint = hint
+        self.hint = hint or _HINTS.get(self.code, "")
         self.facts: dict[str, str | int] = dict(facts or {})
 
     def __str__(self) -> str:
-        where = f"{self.stage}: " if self.stage else ""
+        endpoint = str(self.facts.get("endpoint", ""))
+        at = f" at {endpoint}" if endpoint and endpoint not in self.message else ""
+        where = f"{self.stage}{at}: " if self.stage else ""
         advice = f" ({self.hint})" if self.hint else ""
         return _one_line(f"{where}{self.message} [{self.code}]{advice}")
 
@@ -165,7 +213,8 @@ class Refused(CodegrantError):
     """The other side answered with an OAuth error, kept here as plain values.
 
     Attributes:
-        error: the OAuth error code as it came, for example `access_denied`.
+        error: the OAuth error code as it came, for example `access_denied`; `code` is the
+            name of the cause where it is known, else the same.
         description: the peer's `error_description`, or empty.
         uri: the peer's `error_uri`, or empty.
         status: the HTTP status, or 0 when the error came through the browser.
@@ -192,6 +241,12 @@ class Refused(CodegrantError):
         self.description = description
         self.uri = uri
         self.status = status
+
+    @property
+    def url(self) -> str:
+        """The address of the page about `code`, or about refusals where it is the peer's own."""
+        own = self.code != self.error or self.code in _WIRE
+        return f"{_PAGES}{self.code if own else Refused.default_code}"
 
 
 class LoginRequired(Refused):
@@ -234,6 +289,11 @@ class OAuthError(CodegrantError):
         self.reason: str = reason or description
         self.status = status
         self.redirectable = redirectable
+
+    @property
+    def url(self) -> str:
+        """The address of the page about `code`."""
+        return f"{_PAGES}{self.code if self.code in _WIRE else self.default_code}"
 
 
 class TransportError(CodegrantError):

@@ -113,7 +113,8 @@ def start_device_login(
             secrets=client.secrets(),
         )
     except Refused as error:
-        error.hint = _HINTS.get(error.error, error.hint)
+        if error.code == error.error:  # else its cause is known
+            error.hint = _HINTS.get(error.error, error.hint)
         raise
     return DeviceLogin(
         user_code=answer.user_code,
@@ -230,6 +231,7 @@ def _identify(
         return accept_id_token(claimed, verified)
     except CodegrantError as error:
         error.stage = error.stage or "id_token"
+        error.facts.setdefault("endpoint", server.metadata.token_endpoint)
         raise
 
 

@@ -68,6 +68,7 @@ def exchange_code(
         now=now,
         endpoint=login.provider.token_endpoint,
         secrets=(answer.code, login.code_verifier),
+        redirect_uri=login.provider.redirect_uri,
     )
     identity: IdToken | None = None
     if config.is_openid(login.scope):
@@ -128,6 +129,7 @@ def _identify(
         return accept_id_token(claimed, verified)
     except CodegrantError as error:
         error.stage = error.stage or "id_token"
+        error.facts.setdefault("endpoint", login.provider.token_endpoint)
         raise
 
 

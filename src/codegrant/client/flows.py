@@ -152,6 +152,8 @@ class ClientFlows:
             )
             or None,
             iss_required=server.metadata.authorization_response_iss_parameter_supported,
+            endpoint=server.metadata.authorization_endpoint,
+            redirect_uri=login.provider.redirect_uri,
         )
         self._claim(login)
         tokens = yield from exchange_code(

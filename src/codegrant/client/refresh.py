@@ -129,9 +129,9 @@ def _post(
             description=error.description,
             uri=error.uri,
             status=error.status,
+            code=error.code,
             stage=error.stage,
-            hint="the refresh token has expired, was revoked or was used before: send the "
-            "person to log in again",
+            hint=error.hint,
             facts=error.facts,
         ) from None
 
@@ -165,4 +165,5 @@ def _identify(
         return continue_identity(refreshed, previous, leeway=config.leeway)
     except CodegrantError as error:
         error.stage = error.stage or "id_token"
+        error.facts.setdefault("endpoint", metadata.token_endpoint)
         raise

@@ -34,6 +34,7 @@ def request_tokens(
     secrets: Collection[Secret] = (),
     hints: Mapping[str, str] = MappingProxyType({}),
     token_types: Collection[str] = ("bearer",),
+    redirect_uri: str = "",
 ) -> Flow[TokenResponse]:
     """Post `form` to the token endpoint as the client, and return its answer, judged.
 
@@ -48,6 +49,7 @@ def request_tokens(
         secrets: what the request holds besides the client's own.
         hints: what an OAuth error means at this grant.
         token_types: which are accepted, in lower case.
+        redirect_uri: of the request, for the hint.
 
     Raises:
         Refused: the token endpoint answered with an OAuth error.
@@ -69,10 +71,12 @@ def request_tokens(
             supported=client.supported,
             secrets=client.secrets(*secrets),
             token_types=token_types,
+            redirect_uri=redirect_uri,
             provider=config.provider,
         )
     except Refused as error:
-        error.hint = hints.get(error.error, error.hint)
+        if error.code == error.error:  # else its cause is known
+            error.hint = hints.get(error.error, error.hint)
         raise
 
 

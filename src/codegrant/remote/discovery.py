@@ -20,6 +20,7 @@ from codegrant.rules.issuer import (
     oauth_authorization_server_url,
     openid_configuration_url,
 )
+from codegrant.rules.known_causes import discovery_hint
 from codegrant.rules.metadata import VerifiedServer, verify_server_metadata
 
 __all__ = ["Discovery", "MissingS256"]
@@ -145,7 +146,10 @@ class Discovery:
             f"no metadata for {self._issuer}: {'; '.join(answers)}",
             code="discovery_failed",
             stage="discovery",
-            hint="is the issuer spelled as the provider documents it, path and slash included? "
-            "a server without discovery is described by ServerMetadata(...)",
-            facts={"issuer": self._issuer},
+            hint=discovery_hint(self._issuer),
+            facts={
+                "issuer": self._issuer,
+                "endpoint": openid_configuration_url(self._issuer),
+                "status": response.status,
+            },
         )

@@ -18,6 +18,7 @@ from codegrant import __version__
 from codegrant.errors import ConfigurationError, TransportError
 from codegrant.http import Headers, Request, Response
 from codegrant.remote.effects import FIELDS, Report
+from codegrant.rules.known_causes import tls_hint
 
 if TYPE_CHECKING:
     import ssl
@@ -161,7 +162,7 @@ def translate(error: Exception, request: Request, settings: HttpSettings) -> Tra
         return TransportError(
             f"the TLS connection to {endpoint} failed: {tls}",
             code="tls_failed",
-            hint="a certificate of a private CA needs ca_file; a self-signed one is not accepted",
+            hint=tls_hint(tls),
             facts=facts,
         )
     if isinstance(error, httpx2.ConnectError | httpx2.ProxyError | OSError):

@@ -5,13 +5,16 @@ RFC 6749 §5.2; RFC 6750 §3.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
+from html import unescape
 
 from codegrant.errors import MessageError, Refused, ResponseRejected
 from codegrant.http import Response
 from codegrant.messages.bearer import parse_challenges
 from codegrant.messages.token import ErrorResponse
 from codegrant.rules.error_text import clean_error_text
+from codegrant.rules.known_causes import find_cause, page_hint
 from codegrant.rules.uri import parse_uri
 from codegrant.secret import Secret
 
@@ -19,15 +22,15 @@ __all__ = ["refuse_answer"]
 
 _ENDPOINTS = {"refresh": "token", "revoke": "revocation", "pushed_authorization": "pushed request"}
 
-_HINTS = {
-    "invalid_grant": "the code was used before, is too old, or was made for another client, "
-    "redirect_uri or code verifier; start the login again",
-    "redirect_uri_mismatch": "the redirect URI must be registered at the server exactly as it "
-    "was sent",
-    "unauthorized_client": "is the authorization code grant allowed for this client at the server?",
-    "invalid_token": "the access token has expired, was revoked, or is for another API",
-    "insufficient_scope": "ask for the missing scope when the login starts",
-}
+# The title of a page that came in the place of an answer.
+_TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{1,400})</title", re.IGNORECASE)
+_MOST_OF_A_PAGE = 16_384
+
+# Causes in which it helps to know how the client authenticated.
+_ABOUT_METHOD = frozenset({
+    "auth_method_refused", "client_secret_missing", "client_secret_unexpected",
+    "client_secret_wrong",
+})  # fmt: skip
 
 
 def refuse_answer(
@@ -37,7 +40,8 @@ def refuse_answer(
     endpoint: str = "",
     method: str = "",
     supported: Sequence[str] = (),
-    secrets: Iterable[Secret] = (),
+    secrets: Collection[Secret] = (),
+    redirect_uri: str = "",
 ) -> Refused | ResponseRejected:
     """Return the error for an answer that is no success: a refusal, or no answer at all.
 
@@ -48,6 +52,7 @@ def refuse_answer(
         method: how the client authenticated, for the hint.
         supported: what the server's metadata says about that.
         secrets: what the request held; an answer that repeats one is told without it.
+        redirect_uri: as sent, for the hint.
 
     RFC 6749 §5.2; RFC 6750 §3.1.
     """
@@ -58,20 +63,28 @@ def refuse_answer(
         facts["method"] = method
     error = _find_error(response)
     if error is None:
-        return _no_answer(response, stage, endpoint or f"the {stage} endpoint", facts)
+        return _no_answer(response, stage, endpoint or f"the {stage} endpoint", facts, secrets)
     code, description, uri = (
         clean_error_text(_without(text or "", secrets))
         for text in (error.error, error.error_description, error.error_uri)
     )
+    cause = find_cause(code, description, stage=stage, host=_host_of(endpoint))
+    known, hint = ("", "") if cause is None else (cause.code, cause.hint)
+    if code == "invalid_client" and not hint:
+        hint = "wrong client_id or secret, or not the method it expects"
+    if known in _ABOUT_METHOD or (code == "invalid_client" and not known):
+        hint = f"{hint}{_told_method(method, supported)}"
+    if known == "redirect_uri_mismatch" and redirect_uri:
+        facts["redirect_uri"] = redirect_uri
+        hint = f"{hint}; sent {redirect_uri}"
     return Refused(
         code,
         description=description,
         uri=uri,
         status=response.status,
+        code=known,
         stage=stage,
-        hint=_authentication_hint(method, supported)
-        if code == "invalid_client"
-        else _HINTS.get(code, ""),
+        hint=hint,
         facts=facts,
     )
 
@@ -104,11 +117,19 @@ def _find_error(response: Response) -> ErrorResponse | None:
 
 
 def _no_answer(
-    response: Response, stage: str, where: str, facts: dict[str, str | int]
+    response: Response,
+    stage: str,
+    where: str,
+    facts: dict[str, str | int],
+    secrets: Iterable[Secret],
 ) -> ResponseRejected:
     """Return what an answer means that speaks no OAuth."""
+    name = _ENDPOINTS.get(stage, stage)
+    title = _without(_title_of(response.body), secrets)
+    page = f", a page titled '{title}'" if title else ""
+    hint = page_hint(response.status, title, endpoint=name)
     if 300 <= response.status < 400:
-        target = _host_of(response.headers.get("location"))
+        target = _authority_of(response.headers.get("location"))
         return ResponseRejected(
             f"{where} redirects{f' to {target}' if target else ''}",
             code="redirect_refused",
@@ -119,23 +140,40 @@ def _no_answer(
         )
     if response.status >= 500:
         return ResponseRejected(
-            f"{where} answered {response.status}",
+            f"{where} answered {response.status}{page}",
             code="server_failed",
             stage=stage,
-            hint="the server has a problem of its own; its log says more",
+            hint=hint,
             facts=facts,
         )
     kind = response.headers.get("content-type").partition(";")[0].strip().lower() or "no type"
     return ResponseRejected(
-        f"{where} answered {response.status} with {clean_error_text(kind[:80])}, not OAuth JSON",
+        f"{where} answered {response.status} with {clean_error_text(kind[:80])}, not OAuth JSON"
+        f"{page}",
         code="not_json",
         stage=stage,
-        hint=f"is this the address of the {_ENDPOINTS.get(stage, stage)} endpoint?",
+        hint=hint,
         facts=facts,
     )
 
 
-def _host_of(location: str) -> str:
+def _title_of(body: bytes) -> str:
+    """Return the title of a page, cleaned and cut; empty when it has none."""
+    found = _TITLE.search(body[:_MOST_OF_A_PAGE])
+    if found is None:
+        return ""
+    return clean_error_text(" ".join(unescape(found[1].decode("utf-8", "replace")).split()))[:80]
+
+
+def _host_of(url: str) -> str:
+    """Return the host of an address; empty when it has none that can be read."""
+    try:
+        return parse_uri(url).host
+    except MessageError:
+        return ""
+
+
+def _authority_of(location: str) -> str:
     """Return the host of a redirect's target; empty when it has none that can be read."""
     try:
         return parse_uri(location).authority or ""
@@ -143,7 +181,8 @@ def _host_of(location: str) -> str:
         return ""
 
 
-def _authentication_hint(method: str, supported: Sequence[str]) -> str:
+def _told_method(method: str, supported: Sequence[str]) -> str:
+    """Return how the client authenticated, and how it might have."""
     known = f"; the server's metadata names {', '.join(supported)}" if supported else ""
     if method == "private_key_jwt":
         return (
@@ -152,4 +191,4 @@ def _authentication_hint(method: str, supported: Sequence[str]) -> str:
             f"(dangerously_use_token_endpoint_as_audience): sent {method}{known}"
         )
     sent = f": sent {method}" if method else ""
-    return f"wrong client_id or secret, or not the method it expects{sent}{known}"
+    return f"{sent}{known}"

@@ -10,24 +10,13 @@ from typing import Final
 from codegrant.errors import CallbackRejected, Refused, StateError, UsageError
 from codegrant.messages.authorization import AuthorizationErrorResponse, CallbackResponse
 from codegrant.rules.error_text import clean_error_text
+from codegrant.rules.known_causes import find_cause
 from codegrant.secret import Secret, same_secret
 
 __all__ = ["CheckedCallback", "check_callback"]
 
 _CHECKED_HERE = object()
 _MIX_UP = "the answer may come from another server (mix-up); nothing of it was used"
-
-_HINTS = {
-    "access_denied": "the person said no, or the server's policy did; this is a normal outcome",
-    "consent_required": "the person must be asked: start a login without prompt=none",
-    "interaction_required": "the person must be asked: start a login without prompt=none",
-    "invalid_scope": "ask for scopes that the client is registered for",
-    "login_required": "nobody is logged in there: start a login without prompt=none",
-    "server_error": "the server has a problem of its own; its log says more",
-    "temporarily_unavailable": "the server is busy; try again later",
-    "unauthorized_client": "the client is not registered for the authorization code grant",
-    "unsupported_response_type": "the server does not offer the authorization code grant",
-}
 
 
 class CheckedCallback:
@@ -52,7 +41,13 @@ class CheckedCallback:
 
 
 def check_callback(
-    response: CallbackResponse, *, expected_state: str, expected_iss: str | None, iss_required: bool
+    response: CallbackResponse,
+    *,
+    expected_state: str,
+    expected_iss: str | None,
+    iss_required: bool,
+    endpoint: str = "",
+    redirect_uri: str = "",
 ) -> CheckedCallback:
     """Return a callback that answers our own request; checked: state, `iss`, error, code.
 
@@ -62,6 +57,8 @@ def check_callback(
         expected_iss: the server's issuer; None for a server that is described without one,
             whose `iss` there is nothing to compare with.
         iss_required: the server's metadata says that it always sends `iss`.
+        endpoint: the authorization endpoint, for the errors.
+        redirect_uri: as sent, for the errors.
 
     Raises:
         StateError: `state_missing` or `state_mismatch`.
@@ -82,6 +79,7 @@ def check_callback(
             code="iss_missing",
             stage="callback",
             hint=_MIX_UP,
+            facts={"endpoint": endpoint} if endpoint else None,
         )
     if response.iss is not None and expected_iss is not None and response.iss != expected_iss:
         raise CallbackRejected(
@@ -93,11 +91,16 @@ def check_callback(
         )
     if isinstance(response, AuthorizationErrorResponse):
         error = clean_error_text(response.error)
+        description = clean_error_text(response.error_description or "")
+        cause = find_cause(error, description, stage="callback")
+        sent = (("endpoint", endpoint), ("redirect_uri", redirect_uri))
         raise Refused(
             error,
-            description=clean_error_text(response.error_description or ""),
+            description=description,
             uri=clean_error_text(response.error_uri or ""),
+            code="" if cause is None else cause.code,
             stage="callback",
-            hint=_HINTS.get(error, ""),
+            hint="" if cause is None else cause.hint,
+            facts={name: value for name, value in sent if value},
         )
     return CheckedCallback(response.code, _CHECKED_HERE)

@@ -197,12 +197,23 @@ def rejected(
     facts = {name: value for name, value in values if value is not None and value != ""}
     told = ", ".join(f"{name} {value}" for name, value in facts.items())
     if now is not None and not hint:
-        hint = "if the token is fresh, the clocks of the two machines differ"
+        hint = _clock_hint(claim, got, now)
     return TokenRejected(
         f"{claim}: {what}{f' ({told})' if told else ''}",
         code=code,
         hint=hint,
         facts={"claim": claim, **facts},
+    )
+
+
+def _clock_hint(claim: str, got: str | int, now: int) -> str:
+    """Return by how much a time is off, and what to do about it."""
+    if not isinstance(got, int):
+        return "if the token is fresh, the clocks of the two machines differ"
+    off = f"{abs(got - now)} s {'ahead of' if got > now else 'behind'} this machine's clock"
+    return (
+        f"{claim} is {off}: if the token is fresh, the two clocks differ; set both by NTP, or "
+        "allow more leeway"
     )
 
 

@@ -11,6 +11,7 @@ from codegrant.errors import MetadataRejected, UsageError
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.rules.error_text import clean_error_text
 from codegrant.rules.issuer import check_issuer
+from codegrant.rules.known_causes import issuer_hint
 from codegrant.rules.uri import check_https_or_loopback, short
 
 __all__ = ["VerifiedServer", "trust_server_metadata", "verify_server_metadata"]
@@ -84,7 +85,7 @@ def verify_server_metadata(
             f"issuer: the metadata is of {short(got)}, not of {short(issuer)}",
             code="issuer_mismatch",
             stage="discovery",
-            hint="use the issuer exactly as the server writes it, a trailing slash included",
+            hint=issuer_hint(issuer, metadata.issuer),
             facts={"expected": issuer, "got": got},
         )
     for name in _ENDPOINTS:

@@ -34,6 +34,7 @@ def judge_token_response(
     secrets: Collection[Secret] = (),
     token_types: Collection[str] = ("bearer",),
     provider: Provider | None = None,
+    redirect_uri: str = "",
 ) -> TokenResponse:
     """Return the token response that an answer is, with its scope filled in.
 
@@ -47,6 +48,7 @@ def judge_token_response(
         secrets: what the request held; no error repeats one.
         token_types: which the client can use, in lower case.
         provider: of the catalogue, whose quirks the answer may have.
+        redirect_uri: of the request, for the hint.
 
     Raises:
         Refused: the answer is an OAuth error, whatever its status.
@@ -73,6 +75,7 @@ def judge_token_response(
             method=method,
             supported=supported,
             secrets=secrets,
+            redirect_uri=redirect_uri,
         )
 
     response = standard_token_answer(response, provider)

@@ -60,6 +60,34 @@ _STATES = {
     ),
 }
 
+# Refusals of which the person in front of the page is the one to know.
+_CAUSES = {
+    "login_abandoned": Failure(
+        "You were not signed in", "Signing in took too long. Please start again.", 400
+    ),
+    "person_not_assigned": Failure(
+        "You were not signed in",
+        "Your account has no access to this application. Please ask the people who run it.",
+        403,
+    ),
+    "admin_consent_required": Failure(
+        "You were not signed in",
+        "An administrator of your organisation must first allow this application.",
+        403,
+    ),
+    "policy_blocked": Failure(
+        "You were not signed in",
+        "A rule of your organisation does not allow this sign-in, from this device or place. "
+        "Please ask its administrators.",
+        403,
+    ),
+    "mfa_required": Failure(
+        "You were not signed in",
+        "Your organisation asks for a second proof that it is you. Please start again.",
+        400,
+    ),
+}
+
 
 def answer_failure(
     error: CodegrantError, retry: str, *, what: str = "login failed"
@@ -72,7 +100,7 @@ def answer_failure(
         what: failed, for the log.
     """
     reference = (yield from ask(RandomBytes(6))).hex()
-    _log.warning("%s, reference %s: %s", what, reference, error)
+    _log.warning("%s, reference %s: %s; see %s", what, reference, error, error.url)
     failure = describe_failure(error)
     return failure_page(
         title=failure.title,
@@ -99,6 +127,8 @@ def describe_failure(error: CodegrantError) -> Failure:
                 "again.",
                 503,
             )
+        case CodegrantError(code=code) if code in _CAUSES:
+            return _CAUSES[code]
         case StateError():
             advice = _STATES.get(error.code, "Please start again from this application.")
             return Failure("This sign-in could not be matched", advice, 400)
@@ -109,7 +139,7 @@ def describe_failure(error: CodegrantError) -> Failure:
                 "happens again, tell the people who run this application.",
                 502,
             )
-        case Refused(error="access_denied"):
+        case Refused(code="access_denied"):
             return Failure(
                 "You were not signed in",
                 "Access was not allowed. If that was a mistake, you can try again.",

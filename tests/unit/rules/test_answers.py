@@ -152,7 +152,7 @@ def test_anything_else_is_not_json_of_this_endpoint(content_type: str, told: str
     assert isinstance(error, ResponseRejected)
     assert error.code == "not_json"
     assert error.message == f"{URL} answered 404 with {told}, not OAuth JSON"
-    assert error.hint == "is this the address of the token endpoint?"
+    assert error.hint == "there is nothing at this address: is it the token endpoint?"
 
 
 def test_without_an_address_the_endpoint_is_named_by_its_stage() -> None:
