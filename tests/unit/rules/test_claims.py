@@ -148,3 +148,24 @@ def test_a_refusal_knows_the_stage_that_it_happened_in() -> None:
     assert refused.value.stage == "id_token"
     with pytest.raises(ValueError, match="other"), at_stage("id_token"):
         raise ValueError("other")
+
+
+@pytest.mark.parametrize(
+    ("issued_at", "expires_at", "now", "said"),
+    [
+        pytest.param(
+            NOW + 95, NOW + 300, NOW, "iat is 95 s ahead of this machine's clock", id="iat"
+        ),
+        pytest.param(
+            NOW, NOW + 300, NOW + 420, "exp is 120 s behind this machine's clock", id="exp"
+        ),
+    ],
+)
+def test_clocks_that_differ_are_told_in_seconds(
+    issued_at: int, expires_at: int, now: int, said: str
+) -> None:
+    claims: dict[str, Any] = {"iat": issued_at, "exp": expires_at}
+    error = refusal(lambda: check_times(claims, now=now, leeway=60))
+    assert said in error.hint
+    assert "set both by NTP" in error.hint
+    assert (error.facts["now"], error.facts["leeway"]) == (now, 60)

@@ -28,6 +28,18 @@ from tests.support.website import code_of, retry_of
     ("error", "status", "said"),
     [
         pytest.param(Refused("access_denied"), 403, "not allowed", id="the person said no"),
+        pytest.param(
+            Refused("access_denied", code="person_not_assigned"),
+            403,
+            "people who run",
+            id="shut out",
+        ),
+        pytest.param(
+            Refused("access_denied", code="policy_blocked"), 403, "administrators", id="a policy"
+        ),
+        pytest.param(
+            Refused("temporarily_unavailable", code="login_abandoned"), 400, "too long", id="left"
+        ),
         pytest.param(LoginRequired("invalid_token"), 502, "no use", id="tokens of no use"),
         pytest.param(Refused("invalid_scope"), 400, "refused", id="the server said no"),
         pytest.param(TransportError("x"), 503, "in a moment", id="no answer"),
@@ -77,6 +89,7 @@ def test_the_log_line_has_the_cause_and_the_page_its_reference(
     (record,) = caplog.records
     assert record.getMessage().startswith("login failed, reference 000102030405: ")
     assert str(error) in record.getMessage()
+    assert record.getMessage().endswith(f"; see {error.url}")
     assert "\n" not in record.getMessage()
     text = response.body.decode()
     assert (response.status, code_of(response)) == (400, error.code)
