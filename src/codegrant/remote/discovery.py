@@ -117,12 +117,14 @@ class Discovery:
     def _fetch(self, now: int) -> Flow[VerifiedServer]:
         """Fetch, verify and remember."""
         answers: list[str] = []
+        status = 0
         for url in (
             openid_configuration_url(self._issuer),
             oauth_authorization_server_url(self._issuer),
         ):
             response = yield from get_document(url, stage="discovery", guarded=self._guarded)
-            if response.status != 200:
+            status = response.status
+            if status != 200:
                 answers.append(f"{url} answered {response.status}")
                 continue
             try:
@@ -150,6 +152,6 @@ class Discovery:
             facts={
                 "issuer": self._issuer,
                 "endpoint": openid_configuration_url(self._issuer),
-                "status": response.status,
+                "status": status,
             },
         )
