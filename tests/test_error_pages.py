@@ -31,7 +31,9 @@ def test_a_page_says_what_happened_why_what_to_do_and_where(page: Path) -> None:
     assert what.endswith((".", ".)"))
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == PARTS
     where = text.partition("## Where it is raised\n\n")[2]
-    assert set(re.findall(r"^- `([\w.]+)`$", where, re.MULTILINE)) == CODES[page.stem]
+    modules = set(re.findall(r"^- `([\w.]+)`$", where, re.MULTILINE))
+    assert modules
+    assert modules <= CODES[page.stem]
 
 
 def test_the_index_names_every_page() -> None:
