@@ -12,7 +12,7 @@ from tests.support.documents import ROOT
 from tests.support.error_codes import CLASSES, find_codes
 
 FOLDER = ROOT / "docs" / "errors"
-PAGES = {file.stem: file for file in FOLDER.glob("*.md") if file.stem != "README"}
+PAGES = {file.stem: file for file in FOLDER.glob("*.md") if file.stem != "codes"}
 CODES = find_codes()
 # Pages of changes that are on their way to the main line: they may come before their codes.
 AHEAD = frozenset({
@@ -43,7 +43,7 @@ def test_a_page_says_what_happened_why_what_to_do_and_where(page: Path) -> None:
 
 
 def test_the_index_names_every_page() -> None:
-    index = (FOLDER / "README.md").read_text(encoding="utf-8")
+    index = (FOLDER / "codes.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| \[(\w+)\]\(\1\.md\) \|", index, re.MULTILINE) == sorted(PAGES)
 
 
