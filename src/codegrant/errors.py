@@ -120,7 +120,7 @@ class CodegrantError(Exception):
         self.message = message
         self.code: str = code or self.default_code
         self.stage = stage
-        self.hint = hint or _HINTS.get(self.code, "")
+        self.hint: str = hint or _HINTS.get(self.code, "")
         self.facts: dict[str, str | int] = dict(facts or {})
 
     def __str__(self) -> str:
