@@ -282,6 +282,23 @@ def test_two_presses_at_the_very_same_moment_have_one_session(
     assert "password_refused" not in house.event_names()
 
 
+def test_a_press_that_comes_after_the_new_cookie_and_before_the_new_page_is_the_second_one(
+    house: House, browser: Browser
+) -> None:
+    page = browser.get("/account")
+    first = press(browser, page)
+    cookie = browser.session_cookie
+    second = press(browser, page)
+    assert second.headers.get("location") == first.headers.get("location")
+    assert browser.session_cookie == cookie
+    assert house.event_names().count("password_changed") == 1
+    assert "password_refused" not in house.event_names()
+    # Another form of the page that is gone is none, nor is the same one later.
+    assert press(browser, page, new=f"{NEW}!", again=f"{NEW}!").status == 403
+    house.now += ANSWER_SECONDS
+    assert press(browser, page).status == 403
+
+
 @pytest.mark.parametrize(
     "typed",
     [{"new": f"{NEW}!", "again": f"{NEW}!"}, {"current": "wrong"}, {"again": f"{NEW}!"}],

@@ -34,7 +34,7 @@ from codegrant.accounts.sessions import (
     new_session,
     session_cookie,
 )
-from codegrant.errors import OAuthError
+from codegrant.errors import MessageError, OAuthError
 from codegrant.flow import Flow, ask
 from codegrant.http import Request, Response
 from codegrant.jose import base64url
@@ -51,6 +51,8 @@ __all__ = ["answer_account", "show_account"]
 
 MOST_LISTED = 50
 _SECRET_PURPOSE = "session of a new password"
+_FORM_PURPOSE = "form of a new password"
+_RANDOM_BYTES = 32
 
 _WRONG = "The current password is not right."
 _SHORT = f"Choose a new password of at least {MIN_PASSWORD_LENGTH} characters."
@@ -106,6 +108,8 @@ def answer_account(
     if session is None:
         repeated = yield from _repeat_change(server, request, now)
         return repeated or redirect(server.policy.endpoint("account"))
+    if now - session.created_at < ANSWER_SECONDS and _began_with_this(server, request):
+        return _back(server, session, "change_password")
     check_csrf(server, session, form)
     pressed = [name for name in _DONE if form.single(name) is not None]
     if len(pressed) != 1:
@@ -198,11 +202,34 @@ def _next_secret(server: AuthorizationServer, request: Request) -> Secret:
     """Return the cookie that follows this browser's when this very form changes the password.
 
     As hard to guess as the one before, to anybody who does not know both that and our key.
+    Its last bytes say by which form it began.
     """
     old = find_session_secret(server.policy, request.headers)
     key = server.key_ring.derive(_SECRET_PURPOSE)
     known = b"" if old is None else old.digest()
-    return Secret(base64url.encode(hmac.digest(key, known + request.body, sha256)))
+    random = hmac.digest(key, known + request.body, sha256)
+    return Secret(base64url.encode(random + _form_tag(server, random, request)))
+
+
+def _began_with_this(server: AuthorizationServer, request: Request) -> bool:
+    """Return whether this browser's session began with this very form.
+
+    The second press of a button may come when the answer to the first has given the browser
+    its new cookie, and not yet its new page.
+    """
+    secret = find_session_secret(server.policy, request.headers)
+    try:
+        raw = b"" if secret is None else base64url.decode(secret.reveal())
+    except MessageError:
+        return False
+    random, tag = raw[:_RANDOM_BYTES], raw[_RANDOM_BYTES:]
+    return hmac.compare_digest(tag, _form_tag(server, random, request))
+
+
+def _form_tag(server: AuthorizationServer, random: bytes, request: Request) -> bytes:
+    """Return 16 bytes that tie a session to the form that it begins with."""
+    key = server.key_ring.derive(_FORM_PURPOSE)
+    return hmac.digest(key, random + request.body, sha256)[:16]
 
 
 def _page(
