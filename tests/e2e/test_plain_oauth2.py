@@ -184,7 +184,7 @@ def test_an_old_server_is_spoken_to_as_well(apply: Apply, provider: MockProvider
     [
         pytest.param(
             as_json({"error": "bad_verification_code"}),
-            (Refused, "bad_verification_code"),
+            (Refused, "code_refused"),
             id="200 with an error",
         ),
         pytest.param(

@@ -14,6 +14,7 @@ from tests.support.browser import Browser, Page
 from tests.support.program import WebProgram
 from tests.support.relying_party import free_port
 from tests.support.serving import Serving
+from tests.support.waiting import wait_until
 
 SOURCE = Path(__file__).parents[2] / "examples" / "tutorial" / "app.py"
 JWT = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.")
@@ -103,7 +104,7 @@ def test_a_refusal_is_explained_and_can_be_tried_again(
 ) -> None:
     page = log_in(browser, tutorial, person, "consent-deny")
     assert (page.status, page.text_of("error-code")) == (400, "access_denied")
-    assert "access_denied" in tutorial.log
+    wait_until(lambda: "access_denied" in tutorial.log)
     assert log_in(browser, tutorial, person, "consent-allow").status == 200
 
 
