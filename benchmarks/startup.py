@@ -3,11 +3,15 @@
     .venv/bin/python benchmarks/startup.py
 
 Imports are given over bare Python. A row over its budget makes the exit status 1; the
-budget of `Client` counts from what httpx2 alone takes.
+budget of `Client` counts from what httpx2 alone takes. Everything is compiled beforehand, as
+an installer does: without that, a process that may not write bytecode compiles the package
+at each start and the others do not compile theirs.
 """
 
 from __future__ import annotations
 
+import compileall
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +20,8 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
+
+import codegrant
 
 RUNS = 20
 COMMAND = Path(sys.executable).with_name("codegrant")
@@ -82,6 +88,9 @@ ROWS = (
 
 def main() -> int:
     """Print the table; return 1 when a budget is exceeded."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if not compileall.compile_dir(Path(codegrant.__file__).parent, quiet=1):
+        raise SystemExit("the package could not be compiled")
     for row in ROWS:  # once for the caches of the disk
         row.measure()
     # In turns, so that a slow moment of the machine falls on all rows alike.
