@@ -277,6 +277,57 @@ def test_tokens_that_cannot_be_kept_are_not_used_and_not_lost(
     assert len(provider.sent("refresh_token")) == len(kept) == 1
 
 
+def test_who_is_told_of_new_tokens_cannot_ask_the_session_that_waits(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    errors: list[str] = []
+
+    def call_back(_: Tokens) -> None:
+        try:
+            session.get(api.url)
+        except UsageError as error:
+            errors.append(error.code)
+
+    async def call_back_later(_: Tokens) -> None:
+        await asyncio.sleep(0)
+        with pytest.raises(UsageError) as caught:
+            await session.get(api.url)
+        errors.append(caught.value.code)
+
+    on_tokens: Any = call_back_later if app.colour.is_async else call_back
+    session: Any = app.client.api(app.log_in(provider), on_tokens=on_tokens)
+    clock.ahead = 301
+    assert app.colour.wait(session.get(api.url)).status_code == 200
+    assert errors == ["on_tokens_calls_back"]
+    assert app.colour.wait(session.get(api.url)).status_code == 200  # and can be called on
+
+
+def test_tokens_without_a_refresh_token_survive_the_refusal_of_one_api(
+    app: Application, provider: MockProvider, api: Api
+) -> None:
+    tokens = replace(app.log_in(provider), refresh_token=None)
+    saved, other = MemoryTokens(tokens), Api(provider)
+    api.refused.add(tokens.access_token.reveal())
+    session: Any = app.client.api(saved)
+    assert app.colour.wait(session.get(api.url)).status_code == 401
+    assert saved.load() is tokens
+    assert app.colour.wait(session.get(other.url)).status_code == 200
+    other.close()
+
+
+def test_a_refusal_is_answered_with_newer_tokens_that_somebody_has_saved(
+    app: Application, provider: MockProvider, api: Api
+) -> None:
+    old, new = (replace(app.log_in(provider), refresh_token=None) for _ in range(2))
+    saved = MemoryTokens(old)
+    session: Any = app.client.api(saved)
+    assert app.colour.wait(session.get(api.url)).status_code == 200
+    saved.save(new)
+    api.refused.add(old.access_token.reveal())
+    assert app.colour.wait(session.get(api.url)).status_code == 200
+    assert api.tokens()[-1] == new.access_token.reveal()
+
+
 def test_a_login_that_ended_meanwhile_does_not_come_back(
     app: Application, provider: MockProvider, api: Api, clock: Clock
 ) -> None:

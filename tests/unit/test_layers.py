@@ -47,7 +47,8 @@ MAY_REACH: dict[str, frozenset[str]] = {
     "remote.sync": OUTSIDE,
     "remote.aio": OUTSIDE,
     "remote.transport": OUTSIDE,  # what the two drivers share
-    "remote.leases": THREADS | {"os"},  # and this: a lease that a thread renews, and a fork leaves
+    # And this: a lease that a thread renews, that runs out, and that a fork leaves.
+    "remote.leases": THREADS | {"os", "time"},
     "client.facade": OUTSIDE,
     "client.aio": OUTSIDE,
     "client.api": frozenset({"httpx2"}),  # the session it hands out

@@ -297,13 +297,13 @@ class ClientFlows:
         """Return the claims of the userinfo endpoint; see `Client.userinfo`."""
         self.check_own(tokens)
         server = yield from self.find_server(now)
-        return (yield from fetch_userinfo(self.config, server, tokens))
+        return (yield from fetch_userinfo(self.config, server, tokens, now))
 
     def identity(self, tokens: Tokens, now: int) -> Flow[Identity]:
         """Return who logged in; see `Client.identity`."""
         self.check_own(tokens)
         server = yield from self.find_server(now)
-        return (yield from fetch_identity(self.config, server, tokens))
+        return (yield from fetch_identity(self.config, server, tokens, now))
 
     def find_identity(self, tokens: Tokens, now: int) -> Flow[Identity | None]:
         """Return who logged in; None when the login was one that identifies nobody."""

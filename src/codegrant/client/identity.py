@@ -35,7 +35,9 @@ def is_identifying(config: ClientConfig, tokens: Tokens) -> bool:
     return described or tokens.identity is not None
 
 
-def fetch_identity(config: ClientConfig, server: VerifiedServer, tokens: Tokens) -> Flow[Identity]:
+def fetch_identity(
+    config: ClientConfig, server: VerifiedServer, tokens: Tokens, now: int
+) -> Flow[Identity]:
     """Return who the person is whose tokens they are.
 
     Of an OpenID login that is the verified ID token's; userinfo is asked for an address that
@@ -51,7 +53,7 @@ def fetch_identity(config: ClientConfig, server: VerifiedServer, tokens: Tokens)
     """
     provider = config.provider
     if provider is None or provider.user.source == "id_token":
-        return (yield from _of_id_token(config, server, tokens))
+        return (yield from _of_id_token(config, server, tokens, now))
     stated: StatedEmail | None = None
     if provider.user.source == "tokens":
         return read_identity(
@@ -60,7 +62,7 @@ def fetch_identity(config: ClientConfig, server: VerifiedServer, tokens: Tokens)
     answer = _extra(tokens)
     user = find_user(answer, [provider.user.in_tokens]) if provider.user.in_tokens else None
     if user is None:
-        answer = yield from _fetch_user(config, server, tokens, provider)
+        answer = yield from _fetch_user(config, server, tokens, provider, now)
         user = find_user(answer, provider.user.within)
     if user is None:
         raise ResponseRejected(
@@ -69,13 +71,15 @@ def fetch_identity(config: ClientConfig, server: VerifiedServer, tokens: Tokens)
             stage="userinfo",
         )
     if provider.emails is not None:
-        stated = yield from _fetch_email(config, server, tokens, provider)
+        stated = yield from _fetch_email(config, server, tokens, provider, now)
     return read_identity(
         user, issuer=provider.issuer, shape=provider.user, provider=provider, stated=stated
     )
 
 
-def _of_id_token(config: ClientConfig, server: VerifiedServer, tokens: Tokens) -> Flow[Identity]:
+def _of_id_token(
+    config: ClientConfig, server: VerifiedServer, tokens: Tokens, now: int
+) -> Flow[Identity]:
     """Return whom a verified ID token names."""
     token, provider = tokens.verified_identity(), config.provider
     shape = STANDARD_CLAIMS if provider is None else provider.user
@@ -83,7 +87,7 @@ def _of_id_token(config: ClientConfig, server: VerifiedServer, tokens: Tokens) -
     if config.has(Quirk.NAME_ONCE) and "user" in tokens.extra:
         claims = {"user": _extra(tokens)["user"], **claims}
     if "email" in tokens.scope and "email" not in claims and server.metadata.userinfo_endpoint:
-        told = yield from _fetch_claims(config, server, tokens, token.subject)
+        told = yield from _fetch_claims(config, server, tokens, token.subject, now)
         claims = {**told, **claims}
     return read_identity(
         claims, issuer=token.issuer, shape=shape, provider=provider, subject=token.subject
@@ -91,7 +95,7 @@ def _of_id_token(config: ClientConfig, server: VerifiedServer, tokens: Tokens) -
 
 
 def _fetch_claims(
-    config: ClientConfig, server: VerifiedServer, tokens: Tokens, subject: str
+    config: ClientConfig, server: VerifiedServer, tokens: Tokens, subject: str, now: int
 ) -> Flow[Mapping[str, JsonValue]]:
     """Return what userinfo adds; nothing where it fails, since the person is known without it.
 
@@ -100,7 +104,7 @@ def _fetch_claims(
     """
     url = server.metadata.userinfo_endpoint
     try:
-        response = yield from ask_userinfo(config, server, tokens, url)
+        response = yield from ask_userinfo(config, server, tokens, url, now)
         return judge_userinfo_response(
             response,
             expected_subject=subject,
@@ -122,11 +126,11 @@ def _fetch_claims(
 
 
 def _fetch_user(
-    config: ClientConfig, server: VerifiedServer, tokens: Tokens, provider: Provider
+    config: ClientConfig, server: VerifiedServer, tokens: Tokens, provider: Provider, now: int
 ) -> Flow[Mapping[str, JsonValue]]:
     """Return what the provider's own endpoint says."""
     url = server.metadata.userinfo_endpoint
-    response = yield from ask_userinfo(config, server, tokens, url)
+    response = yield from ask_userinfo(config, server, tokens, url, now)
     answer = judge_user_response(
         response, provider=provider, endpoint=_bare(url), secrets=[tokens.access_token]
     )
@@ -141,13 +145,13 @@ def _fetch_user(
 
 
 def _fetch_email(
-    config: ClientConfig, server: VerifiedServer, tokens: Tokens, provider: Provider
+    config: ClientConfig, server: VerifiedServer, tokens: Tokens, provider: Provider, now: int
 ) -> Flow[StatedEmail | None]:
     """Return the primary, verified address of the person; None when we may not see it."""
     if provider.emails is None:
         return None
     url = provider.emails.url
-    response = yield from ask_userinfo(config, server, tokens, url)
+    response = yield from ask_userinfo(config, server, tokens, url, now)
     if response.status in {403, 404}:
         return None
     answer = judge_user_response(

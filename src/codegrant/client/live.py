@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from inspect import isawaitable
 from typing import TypeAlias
 
 from codegrant.client.flows import ClientFlows
 from codegrant.client.refresh import login_required
 from codegrant.client.saved import LeasedTokens, SavedTokens
 from codegrant.client.tokens import Tokens
-from codegrant.errors import LoginRequired, PeerError, Refused, TransportError
+from codegrant.errors import LoginRequired, PeerError, Refused, TransportError, UsageError
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.remote.effects import Call, Leased, Report, SingleFlight
 
@@ -25,6 +27,9 @@ _LEASE_SECONDS = 5
 _OWNER_BYTES = 16
 
 OnTokens: TypeAlias = Callable[[Tokens], Awaitable[None] | None]
+
+# The session whose `on_tokens` is running, in this thread or task.
+_TELLING: ContextVar[LiveTokens | None] = ContextVar("_TELLING", default=None)
 
 
 class LiveTokens:
@@ -67,7 +72,8 @@ class LiveTokens:
 
         Raises:
             LoginRequired: the login is over.
-            UsageError: the saved tokens are not of this client at this server.
+            UsageError: the saved tokens are not of this client at this server; or `on_tokens`
+                asks, which this session waits for.
             StoreError: the tokens could not be loaded or saved.
             Refused, PeerError, TransportError: the refresh failed, and nothing is left to use.
         """
@@ -105,8 +111,10 @@ class LiveTokens:
             return current
         if self._flows.lineage.is_useless(refused):
             return None
-        if not refused.is_renewable and self._saved is None:
-            return None
+        if not refused.is_renewable:
+            # What one API refuses may be good for another one: nothing is forgotten for it.
+            sibling = yield from self._find_sibling(refused)
+            return None if sibling is None else self._adopt(sibling, refused)
         return (yield from self._renew(refused, now))
 
     def give_up(self, refused: Tokens) -> None:
@@ -115,6 +123,12 @@ class LiveTokens:
 
     def _renew(self, tokens: Tokens, now: int) -> Flow[Tokens]:
         """Replace `tokens`, once for all who ask at the same time."""
+        if _TELLING.get() is self:
+            raise UsageError(
+                "on_tokens: it called the session that waits for it",
+                code="on_tokens_calls_back",
+                hint="use the tokens that it is given, in a call of their own, or call later",
+            )
         key = f"renew {id(self)}"
         return (
             yield from ask(SingleFlight(key, lambda: self._refresh(tokens, now), finishes=True))
@@ -148,6 +162,7 @@ class LiveTokens:
                     take=lambda: saved.take_lease(owner, int(self._clock()), _LEASE_SECONDS),
                     release=lambda: saved.release_lease(owner),
                     start=lambda: self._refresh_here(tokens, int(self._clock())),
+                    seconds=_LEASE_SECONDS - 1,  # its ends are whole seconds of the clock
                 )
             )
         )
@@ -165,6 +180,7 @@ class LiveTokens:
         except LoginRequired:
             sibling = yield from self._find_sibling(tokens)
             if sibling is None:
+                yield from self._forget(tokens)
                 raise
             return self._adopt(sibling, tokens)
         return (yield from self._keep(tokens, new, now))
@@ -192,17 +208,19 @@ class LiveTokens:
         return found
 
     def _find_sibling(self, tokens: Tokens) -> Flow[Tokens | None]:
-        """Return what another process made of `tokens` that are dead here; forget them, else."""
-        saved = self._saved
-        if saved is None:
-            return None
+        """Return what another process has made of `tokens`, which are dead here."""
         found = yield from self._look()
-        if found is not None and not found.is_same(tokens):
-            self._flows.check_own(found)
-            return found
-        self._tokens = None
-        yield from ask(Call(lambda: saved.delete(tokens), blocks=True))
-        return None
+        if found is None or found.is_same(tokens):
+            return None
+        self._flows.check_own(found)
+        return found
+
+    def _forget(self, tokens: Tokens) -> Flow[None]:
+        """Delete `tokens`, which nobody can use any more."""
+        saved = self._saved
+        if saved is not None:
+            self._tokens = None
+            yield from ask(Call(lambda: saved.delete(tokens), blocks=True))
 
     def _keep(self, old: Tokens, new: Tokens, now: int) -> Flow[Tokens]:
         """Save what a refresh gave, then use it."""
@@ -219,6 +237,22 @@ class LiveTokens:
                 if not found.is_same(new):
                     return self._adopt(found, old)
         if on_tokens is not None:
-            yield from ask(Call(lambda: on_tokens(new)))
+            yield from ask(Call(lambda: self._tell(on_tokens, new)))
         self._tokens = new
         return new
+
+    def _tell(self, on_tokens: OnTokens, new: Tokens) -> Awaitable[None] | None:
+        """Call `on_tokens`, which must not wait for what waits for it."""
+        outer = _TELLING.set(self)
+        try:
+            answer = on_tokens(new)
+        finally:
+            _TELLING.reset(outer)
+        return self._await_told(answer) if isawaitable(answer) else None
+
+    async def _await_told(self, answer: Awaitable[None]) -> None:
+        outer = _TELLING.set(self)
+        try:
+            await answer
+        finally:
+            _TELLING.reset(outer)

@@ -47,9 +47,10 @@ __all__ = [
 
 # What Codegrant itself puts into the request: `extra` can neither replace nor repeat it.
 _OWN = frozenset({
-    "acr_values", "claims", "client_id", "client_secret", "code_challenge", "code_challenge_method",
-    "code_verifier", "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "request",
-    "request_uri", "resource", "response_mode", "response_type", "scope", "state", "ui_locales",
+    "acr_values", "claims", "client_assertion", "client_assertion_type", "client_id",
+    "client_secret", "code_challenge", "code_challenge_method", "code_verifier", "login_hint",
+    "max_age", "nonce", "prompt", "redirect_uri", "request", "request_uri", "resource",
+    "response_mode", "response_type", "scope", "state", "ui_locales",
 })  # fmt: skip
 
 

@@ -62,7 +62,9 @@ class UserInfo:
         return value if isinstance(value, str) else None
 
 
-def fetch_userinfo(config: ClientConfig, server: VerifiedServer, tokens: Tokens) -> Flow[UserInfo]:
+def fetch_userinfo(
+    config: ClientConfig, server: VerifiedServer, tokens: Tokens, now: int
+) -> Flow[UserInfo]:
     """Return the claims of the person whose tokens they are.
 
     Raises:
@@ -77,7 +79,7 @@ def fetch_userinfo(config: ClientConfig, server: VerifiedServer, tokens: Tokens)
     url = server.metadata.userinfo_endpoint
     if not url:
         raise UsageError("userinfo: the server has no userinfo_endpoint", code="no_userinfo")
-    response = yield from ask_userinfo(config, server, tokens, url)
+    response = yield from ask_userinfo(config, server, tokens, url, now)
     body = judge_userinfo_response(
         response,
         expected_subject=subject,
@@ -89,7 +91,7 @@ def fetch_userinfo(config: ClientConfig, server: VerifiedServer, tokens: Tokens)
 
 
 def ask_userinfo(
-    config: ClientConfig, server: VerifiedServer, tokens: Tokens, url: str
+    config: ClientConfig, server: VerifiedServer, tokens: Tokens, url: str, now: int
 ) -> Flow[Response]:
     """Return the answer of a userinfo endpoint, whatever its status.
 
@@ -98,6 +100,7 @@ def ask_userinfo(
         server: of which `url` is an endpoint.
         tokens: of the person.
         url: of the endpoint, or of a known provider's endpoint that adds to it.
+        now: epoch seconds.
 
     Raises:
         TransportError: the answer did not come.
@@ -108,7 +111,7 @@ def ask_userinfo(
     if shape.token_in_form:
         form = [("token", tokens.access_token.reveal())]
         client = config.authentication_at(server.metadata)
-        return (yield from authenticated_post(url, form, client=client, stage="userinfo", now=0))
+        return (yield from authenticated_post(url, form, client=client, stage="userinfo", now=now))
     request = Request(
         method=shape.method,
         url=url,

@@ -8,16 +8,17 @@ asks for a flight waits for it in whatever loop it runs.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import os
 import socket
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
-from concurrent.futures import Future
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from codegrant.errors import TransportError, UsageError
@@ -26,7 +27,7 @@ from codegrant.http import Request, Response, Send
 from codegrant.remote import transport
 from codegrant.remote.effects import Call, Leased, Pause, Report, SingleFlight
 from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
-from codegrant.remote.leases import Lease, taken_too_long
+from codegrant.remote.leases import LEASE, Lease, taken_over, taken_too_long
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ __all__ = ["AsyncDriver"]
 
 # How often who waits for another loop looks whether that loop still runs.
 _LOOK_SECONDS = 1.0
+# That wait for stores at the same time, at most.
+_THREADS = 16
+
+T = TypeVar("T")
 
 
 class _Loop:
@@ -85,7 +90,9 @@ class _Flight:
         self.future.add_done_callback(tell)
         while not self.future.done() and self.loop.is_running():
             with suppress(TimeoutError):
-                await asyncio.wait_for(event.wait(), _LOOK_SECONDS)
+                # Not `wait_for`, whose task `asyncio.run` would cancel.
+                async with asyncio.timeout(_LOOK_SECONDS):
+                    await event.wait()
         return self.future.done() and not self.future.cancelled()
 
 
@@ -95,6 +102,8 @@ class _Process:
     def __init__(self) -> None:
         self.lock = Lock()
         self.flights: dict[str, _Flight] = {}
+        # Our own: a store that waits for the program's other work could lose its lease.
+        self.threads = ThreadPoolExecutor(_THREADS, "codegrant")
 
 
 class AsyncDriver:
@@ -119,6 +128,9 @@ class AsyncDriver:
         """
         match effect:
             case Send(request, guarded):
+                lease = LEASE.get()
+                if lease is not None and not lease.holds() and not await self._thread(lease.take):
+                    raise taken_over()
                 return await (self.send_guarded(request) if guarded else self.send(request))
             case RandomBytes():
                 return os.urandom(effect.size)
@@ -129,7 +141,7 @@ class AsyncDriver:
             case Leased():
                 return await self._hold(effect)
             case Call(call, blocks):
-                answer = await asyncio.to_thread(call) if blocks else call()
+                answer = await self._thread(call) if blocks else call()
                 return await answer if inspect.isawaitable(answer) else answer
             case Pause(seconds):
                 return await asyncio.sleep(seconds)
@@ -251,8 +263,7 @@ class AsyncDriver:
             yield chunk
 
     async def _once(self, effect: SingleFlight[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
-        pid = os.getpid()
-        process = self._processes.get(pid) or self._processes.setdefault(pid, _Process())
+        process = self._process()
         while True:
             with process.lock:
                 flight = process.flights.get(effect.key)
@@ -264,7 +275,7 @@ class AsyncDriver:
                 await self._lead(process, effect, flight)
             elif leads:
                 tasks = self._loop().tasks
-                task = asyncio.create_task(self._lead(process, effect, flight))
+                task = _finish(self._lead(process, effect, flight))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
             if await flight.landed():
@@ -292,26 +303,46 @@ class AsyncDriver:
 
     async def _hold(self, effect: Leased[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
         lease = Lease(effect)
+        outer = LEASE.set(lease)
         try:
             give_up_at = monotonic() + Lease.PATIENCE
-            while not await asyncio.to_thread(lease.take):
+            while not await self._thread(lease.take):
                 if monotonic() >= give_up_at:
                     raise taken_too_long()
                 await asyncio.sleep(Lease.LOOK_AFTER)
-            renewing = asyncio.create_task(_renew(lease))
-            try:
-                return await run_async(effect.start(), self.perform)
-            finally:
-                renewing.cancel()
+            lease.keep()
+            return await run_async(effect.start(), self.perform)
         finally:
-            await asyncio.to_thread(lease.release)
+            LEASE.reset(outer)
+            await self._thread(lease.release)
+
+    async def _thread(self, call: Callable[[], T]) -> T:
+        """Return what `call` does, in one of the threads that nobody else can keep busy."""
+        run_here = contextvars.copy_context().run
+        pool = self._process().threads
+        return await asyncio.get_running_loop().run_in_executor(pool, run_here, call)
+
+    def _process(self) -> _Process:
+        pid = os.getpid()
+        return self._processes.get(pid) or self._processes.setdefault(pid, _Process())
 
 
-async def _renew(lease: Lease) -> None:
-    """Renew a lease until this task is cancelled."""
-    while True:
-        await asyncio.sleep(Lease.RENEW_AFTER)
-        await asyncio.to_thread(lease.renew)
+def _finish(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Begin `work`, which no end of the loop breaks off; return what waits for it.
+
+    `asyncio.run` cancels every task that it knows and waits for their ends. This one it does
+    not know; it knows the one that waits, which outlives being cancelled.
+    """
+    task = asyncio.create_task(work)
+    asyncio.tasks._unregister_task(task)  # noqa: SLF001 - documented: "Extending asyncio"
+
+    async def wait() -> None:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        task.result()
+
+    return asyncio.create_task(wait())
 
 
 def _current() -> tuple[int, asyncio.AbstractEventLoop]:

@@ -45,18 +45,21 @@ class Leased(Effect[T]):
     """Run a flow while this process, and no other, has a lease.
 
     Whoever performs it takes the lease, waits for it if need be, renews it each second while
-    the flow runs, and releases it at the end, however that comes. The functions may wait
-    for a disk: asyncio calls them in a thread.
+    the flow runs, and releases it at the end, however that comes. A flow whose lease has run
+    out sends nothing more until it has it again. The functions may wait for a disk: asyncio
+    calls them in a thread.
 
     Attributes:
         take: takes the lease or renews it; False while somebody else has it.
         release: gives it back, if it was taken.
         start: makes the flow; called once the lease is there.
+        seconds: for how long at least it holds, counted from when it is taken.
     """
 
     take: Callable[[], bool]
     release: Callable[[], object]
     start: Callable[[], Flow[T]]
+    seconds: float = 4.0
 
 
 @dataclass(frozen=True, slots=True)

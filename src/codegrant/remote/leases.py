@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from threading import Lock
+from contextvars import ContextVar
+from threading import Event, Lock, Thread
+from time import monotonic
 from typing import Any
 
 from codegrant.errors import TransportError
 from codegrant.remote.effects import Leased
 
-__all__ = ["Lease", "taken_too_long"]
+__all__ = ["LEASE", "Lease", "taken_over", "taken_too_long"]
 
 
 class Lease:
@@ -33,7 +35,11 @@ class Lease:
         self._effect = effect
         self._lock = Lock()
         self._is_over = False
+        self._runs_out_at = 0.0
         self._pid = os.getpid()
+        self._over = Event()
+        # A thread, under asyncio too: a loop that is held up must not cost the lease.
+        self._renewing = Thread(target=self._renew, name="codegrant-lease", daemon=True)
 
     def take(self) -> bool:
         """Take the lease and return whether it is there.
@@ -41,27 +47,49 @@ class Lease:
         Raises whatever the store does.
         """
         with self._lock:
-            return not self._is_over and self._effect.take()
+            asked_at = monotonic()
+            if self._is_over or not self._effect.take():
+                return False
+            self._runs_out_at = asked_at + self._effect.seconds
+            return True
+
+    def keep(self) -> None:
+        """Renew the lease, in a thread, until it is released."""
+        self._renewing.start()
+
+    def holds(self) -> bool:
+        """Return whether it certainly has not run out; waits for nothing."""
+        return monotonic() < self._runs_out_at
 
     def renew(self) -> None:
         """Keep the lease for longer; if that fails, the next time may not."""
         with suppress(Exception):
             self.take()
 
-    def release(self) -> bool:
-        """Give the lease back, if it was ever taken; False in a child that was forked meanwhile.
+    def release(self) -> None:
+        """Give the lease back, if it was ever taken; not in a child that was forked meanwhile.
 
         Such a child gives nothing back: the lease is its parent's, as is the thread that
         renews it. Where the store fails the lease runs out by itself, and what the flow has
         given is not lost.
         """
         if os.getpid() != self._pid:
-            return False
+            return
         with self._lock:
             self._is_over = True
             with suppress(Exception):
                 self._effect.release()
-        return True
+        self._over.set()
+        if self._renewing.ident is not None:
+            self._renewing.join()
+
+    def _renew(self) -> None:
+        while not self._over.wait(self.RENEW_AFTER):
+            self.renew()
+
+
+LEASE: ContextVar[Lease | None] = ContextVar("LEASE", default=None)
+"""The lease under which the running flow sends its requests, if it needs one."""
 
 
 def taken_too_long() -> TransportError:
@@ -70,4 +98,13 @@ def taken_too_long() -> TransportError:
         f"another process has been at it for {Lease.PATIENCE:.0f} s",
         code="lease_taken",
         hint="try again; if it stays so, see what that process waits for",
+    )
+
+
+def taken_over() -> TransportError:
+    """Return the error for who was held up for so long that another process has the lease."""
+    return TransportError(
+        "another process has taken over, since this one was held up",
+        code="lease_taken",
+        hint="try again: the other one's tokens are found then",
     )

@@ -7,12 +7,12 @@ context and running flights belong to the process that made them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from concurrent.futures import CancelledError, Future
-from contextlib import suppress
-from threading import Event, Lock, Thread, Timer
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import CancelledError, Future, wait
+from functools import partial
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from codegrant.errors import TransportError, UsageError
@@ -21,16 +21,18 @@ from codegrant.http import Request, Response, Send
 from codegrant.remote import transport
 from codegrant.remote.effects import Call, Leased, Pause, Report, SingleFlight
 from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
-from codegrant.remote.leases import Lease, taken_too_long
+from codegrant.remote.leases import LEASE, Lease, taken_over, taken_too_long
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
 if TYPE_CHECKING:
-    import socket
     import ssl
 
     import httpx2
 
 __all__ = ["SyncDriver"]
+
+# Seconds of a read whose time is over: none at all would mean not to wait, which is no error.
+_SOON = 0.001
 
 
 class _Process:
@@ -39,8 +41,10 @@ class _Process:
     def __init__(self, settings: HttpSettings) -> None:
         self.tls = transport.make_tls_context(settings)
         self.http = _open(settings, self.tls)
-        self.lock = Lock()
+        self.lock = threading.Lock()
         self.flights: dict[str, Future[Any]] = {}
+        # Of those, the ones that must not be broken off, and the thread that each runs in.
+        self.finishing: dict[Future[Any], int] = {}
 
 
 class SyncDriver:
@@ -52,6 +56,7 @@ class SyncDriver:
 
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
+        self._limit = _TimeLimit()
         # By process id: what a forked child inherits stays here, untouched and unused.
         self._processes: dict[int, _Process] = {}
 
@@ -64,6 +69,9 @@ class SyncDriver:
         """
         match effect:
             case Send(request, guarded):
+                lease = LEASE.get()
+                if lease is not None and not lease.holds() and not lease.take():
+                    raise taken_over()
                 return self.send_guarded(request) if guarded else self.send(request)
             case RandomBytes():
                 return os.urandom(effect.size)
@@ -112,18 +120,25 @@ class SyncDriver:
             for address in addresses:
                 url = address_url(request.url, address, port)
                 try:
-                    with _Alarm(self._settings.timeout) as alarm:
-                        more = {"sni_hostname": host, "trace": alarm.watch}
-                        return self._exchange(http, request, url, headers, more)
+                    return self._exchange(http, request, url, headers, {"sni_hostname": host})
                 except TransportError as error:
                     if error.code != "connect_failed" or address == addresses[-1]:
                         raise
         raise AssertionError("there was an address")
 
     def close(self) -> None:
-        """Close the connections of this process; a later request opens new ones."""
-        process = self._processes.pop(os.getpid(), None)
-        if process is not None:
+        """Close the connections of this process; a later request opens new ones.
+
+        What must not be broken off, a refresh say, comes to its end in its thread first.
+        """
+        pid, here = os.getpid(), threading.get_ident()
+        process = self._processes.get(pid)
+        if process is None:
+            return
+        with process.lock:
+            others = [flight for flight, thread in process.finishing.items() if thread != here]
+        wait(others)
+        if self._processes.pop(pid, None) is process:
             process.http.close()
 
     def _process(self) -> _Process:
@@ -140,16 +155,17 @@ class SyncDriver:
         request: Request,
         url: str,
         headers: list[tuple[str, str]],
-        extensions: dict[str, Any],
+        extensions: Mapping[str, str],
     ) -> Response:
-        deadline = monotonic() + self._settings.timeout
+        limit, deadline = self._limit, monotonic() + self._settings.timeout
+        limit.ends_at = deadline
         try:
             with http.stream(
                 request.method,
                 url,
                 content=request.body or None,
                 headers=headers,
-                extensions=extensions,
+                extensions={**extensions, "trace": limit.watch},
                 follow_redirects=False,
             ) as answer:
                 chunks = self._bounded(request, answer.iter_raw(), deadline)
@@ -160,6 +176,8 @@ class SyncDriver:
             if monotonic() >= deadline:
                 raise transport.timed_out(request, self._settings) from None
             raise transport.translate(error, request, self._settings) from None
+        finally:
+            limit.ends_at = None
 
     def _bounded(
         self, request: Request, chunks: Iterator[bytes], deadline: float
@@ -181,6 +199,8 @@ class SyncDriver:
                 leads = flight is None
                 if flight is None:
                     flight = process.flights[effect.key] = Future()
+                    if effect.finishes:
+                        process.finishing[flight] = threading.get_ident()
             if leads:
                 return self._lead(process, effect, flight)
             try:
@@ -192,77 +212,63 @@ class SyncDriver:
         try:
             result = run(effect.start(), self.perform)
         except Exception as error:
-            self._land(process, effect.key)
+            self._land(process, effect.key, flight)
             flight.set_exception(error)
             raise
         except BaseException:
-            self._land(process, effect.key)
+            self._land(process, effect.key, flight)
             flight.cancel()
             raise
-        self._land(process, effect.key)
+        self._land(process, effect.key, flight)
         flight.set_result(result)
         return result
 
     @staticmethod
-    def _land(process: _Process, key: str) -> None:
+    def _land(process: _Process, key: str, flight: Future[Any]) -> None:
         with process.lock:
             process.flights.pop(key, None)
+            process.finishing.pop(flight, None)
 
     def _hold(self, effect: Leased[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
-        lease, over = Lease(effect), Event()
-        renewing = Thread(target=_renew, args=(lease, over), name="codegrant-lease", daemon=True)
+        lease = Lease(effect)
+        outer = LEASE.set(lease)
         try:
             give_up_at = monotonic() + Lease.PATIENCE
             while not lease.take():
                 if monotonic() >= give_up_at:
                     raise taken_too_long()
                 sleep(Lease.LOOK_AFTER)
-            renewing.start()
+            lease.keep()
             return run(effect.start(), self.perform)
         finally:
-            if lease.release():
-                over.set()
-                if renewing.ident is not None:
-                    renewing.join()
+            LEASE.reset(outer)
+            lease.release()
 
 
-class _Alarm:
-    """Ends a connection of its own when the time is over, whatever it is doing then.
+class _TimeLimit(threading.local):
+    """Ends what a thread reads when the time of its whole request is over.
 
     The limits of a pool are for each single read: a head that drips byte by byte would keep
-    them for hours. A connection that was there before it does not see.
+    them for hours. Connections are told of the limit when they are made, and keep to that
+    of whoever uses them later. Calls of an API, which set none, are as they were.
     """
 
-    def __init__(self, seconds: float) -> None:
-        self._socket: socket.socket | None = None
-        self._timer = Timer(seconds, self._ring)
-        self._timer.daemon = True
+    def __init__(self) -> None:
+        self.ends_at: float | None = None
 
     def watch(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Take note of the connection; a `trace` of httpx2."""
-        if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
-            self._socket = facts["return_value"].get_extra_info("socket")
+        """Take a new connection in hand; a `trace` of httpx2."""
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            stream = facts["return_value"]
+            stream.read = partial(self._read, stream.read)
 
-    def _ring(self) -> None:
-        import socket
-
-        if self._socket is not None:
-            with suppress(OSError):
-                # Past a TLS layer, which must not be touched by two threads.
-                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
-
-    def __enter__(self) -> Self:
-        self._timer.start()
-        return self
-
-    def __exit__(self, *exc_info: object) -> None:
-        self._timer.cancel()
-
-
-def _renew(lease: Lease, over: Event) -> None:
-    """Renew a lease until it is over."""
-    while not over.wait(Lease.RENEW_AFTER):
-        lease.renew()
+    def _read(
+        self, read: Callable[..., bytes], max_bytes: int, timeout: float | None = None
+    ) -> bytes:
+        if self.ends_at is not None:
+            left = max(self.ends_at - monotonic(), _SOON)
+            timeout = left if timeout is None else min(timeout, left)
+        return read(max_bytes, timeout=timeout)
 
 
 def _open(settings: HttpSettings, tls: ssl.SSLContext, *, guarded: bool = False) -> httpx2.Client:

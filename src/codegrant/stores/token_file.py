@@ -168,6 +168,7 @@ class TokenFile:
             return None
         try:
             _check_owner(self._path, os.fstat(descriptor))
+            self._check_folder()
             with os.fdopen(descriptor, "rb", closefd=False) as file:
                 raw = file.read(_MOST_BYTES + 1)
         finally:

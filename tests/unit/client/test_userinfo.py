@@ -10,14 +10,14 @@ from codegrant.errors import Refused, ResponseRejected, UsageError
 from codegrant.http import Headers, Response
 from codegrant.rules.metadata import trust_server_metadata
 from tests.support.scripted import Script, json_response
-from tests.unit.client.samples import ISSUER, METADATA, SERVER, TOKENS, client_config
+from tests.unit.client.samples import ISSUER, METADATA, NOW, SERVER, TOKENS, client_config
 
 URL = f"{ISSUER}/userinfo"
 
 
 def test_the_access_token_goes_in_the_header_and_nowhere_else() -> None:
     script = Script({URL: json_response({"sub": "person-1", "name": "Alice"})})
-    found = script.run(fetch_userinfo(client_config(), SERVER, TOKENS))
+    found = script.run(fetch_userinfo(client_config(), SERVER, TOKENS, NOW))
     assert found == UserInfo(sub="person-1", claims={"sub": "person-1", "name": "Alice"})
     (sent,) = script.sent
     assert (sent.request.method, sent.request.url, sent.request.body) == ("GET", URL, b"")
@@ -27,7 +27,7 @@ def test_the_access_token_goes_in_the_header_and_nowhere_else() -> None:
 
 def test_a_server_that_somebody_else_chose_is_asked_with_guard() -> None:
     script = Script({URL: json_response({"sub": "person-1"})})
-    script.run(fetch_userinfo(client_config(guarded=True), SERVER, TOKENS))
+    script.run(fetch_userinfo(client_config(guarded=True), SERVER, TOKENS, NOW))
     assert script.sent[0].guarded
 
 
@@ -50,7 +50,7 @@ def test_a_server_that_somebody_else_chose_is_asked_with_guard() -> None:
 )
 def test_an_answer_that_must_not_be_used_is_refused(answer: Response, code: str) -> None:
     with pytest.raises(ResponseRejected) as refused:
-        Script({URL: answer}).run(fetch_userinfo(client_config(), SERVER, TOKENS))
+        Script({URL: answer}).run(fetch_userinfo(client_config(), SERVER, TOKENS, NOW))
     assert (refused.value.code, refused.value.stage) == (code, "userinfo")
     assert refused.value.facts["endpoint"] == URL
 
@@ -59,7 +59,7 @@ def test_a_refused_token_is_told_from_the_challenge() -> None:
     headers = Headers([("www-authenticate", 'Bearer error="invalid_token"')])
     script = Script({URL: Response(status=401, headers=headers)})
     with pytest.raises(Refused) as refused:
-        script.run(fetch_userinfo(client_config(), SERVER, TOKENS))
+        script.run(fetch_userinfo(client_config(), SERVER, TOKENS, NOW))
     assert (refused.value.error, refused.value.stage) == ("invalid_token", "userinfo")
 
 
@@ -69,7 +69,7 @@ def test_an_error_does_not_repeat_the_token() -> None:
     for status in (200, 401):
         script = Script({URL: replace(answer, status=status)})
         with pytest.raises((Refused, ResponseRejected)) as refused:
-            script.run(fetch_userinfo(client_config(), SERVER, TOKENS))
+            script.run(fetch_userinfo(client_config(), SERVER, TOKENS, NOW))
         assert token not in str(refused.value)
 
 
@@ -79,7 +79,7 @@ def test_nothing_is_sent_without_an_identity_or_an_endpoint() -> None:
     nobody = replace(TOKENS, identity=None)
     for server, tokens, code in ((without, TOKENS, "no_userinfo"), (SERVER, nobody, "no_identity")):
         with pytest.raises(UsageError) as refused:
-            script.run(fetch_userinfo(client_config(), server, tokens))
+            script.run(fetch_userinfo(client_config(), server, tokens, NOW))
         assert refused.value.code == code
     assert script.sent == []
 

@@ -59,13 +59,12 @@ class Dripping:
     """Sends an answer byte by byte, as fast as nobody would, until the other side leaves.
 
     Args:
-        beginning: sent at once; what follows is either more of the head or the body.
+        answers: one after the other, each sent at once; what follows the last one is either
+            more of its head or its body.
     """
 
-    def __init__(
-        self, beginning: bytes = b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n"
-    ) -> None:
-        self._beginning = beginning
+    def __init__(self, *answers: bytes) -> None:
+        self._answers = answers or (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n",)
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
         self._left = threading.Event()
@@ -76,8 +75,9 @@ class Dripping:
         with suppress(OSError):
             connection, _ = self._socket.accept()
             with connection:
-                connection.recv(65_536)
-                connection.sendall(self._beginning)
+                for answer in self._answers:
+                    connection.recv(65_536)
+                    connection.sendall(answer)
                 while not self._left.wait(0.02):
                     connection.sendall(b"x")
 
@@ -99,11 +99,32 @@ def test_an_answer_that_drips_is_left_when_the_time_of_the_whole_request_is_over
 
 
 @pytest.mark.requirement("CO-HTTP-02")
-def test_of_somebody_elses_server_a_head_that_drips_is_left_as_well(colour: Colour) -> None:
+@pytest.mark.parametrize("guarded", [False, True], ids=["the configured", "somebody else's"])
+def test_a_head_that_drips_is_left_as_well(colour: Colour, guarded: bool) -> None:
     server = Dripping(b"HTTP/1.1 200 OK\r\nx: ")
     driver = Driver(colour, HttpSettings(timeout=0.3, allow_private=True))
-    error = refusal(driver, server.url, guarded=True)
+    error = refusal(driver, server.url, guarded=guarded)
     assert (error.code, error.facts["endpoint"]) == ("timeout", server.url)
+    driver.close()
+    server.close()
+
+
+@pytest.mark.requirement("CO-HTTP-02")
+def test_a_connection_that_is_used_again_has_the_time_of_its_new_request(colour: Colour) -> None:
+    fine = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine"
+    server = Dripping(fine, b"HTTP/1.1 200 OK\r\nx: ")
+    driver = Driver(colour, HttpSettings(timeout=0.5))
+    assert driver.get(server.url).body == b"fine"
+    assert refusal(driver, server.url).code == "timeout"
+    driver.close()
+    server.close()
+
+
+def test_calls_of_an_api_have_no_time_limit_as_a_whole() -> None:
+    """Who loads a film from the API over our pool takes as long as it takes."""
+    server = Dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n")
+    driver = SyncDriver(HttpSettings(timeout=0.2))
+    assert driver.pool().get(server.url).content == b"x" * 20  # 0.4 s
     driver.close()
     server.close()
 

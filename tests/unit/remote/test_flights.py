@@ -13,7 +13,7 @@ import pytest
 from codegrant.errors import TransportError
 from codegrant.flow import Effect, Flow, ask
 from codegrant.remote.aio import AsyncDriver
-from codegrant.remote.effects import Call, SingleFlight
+from codegrant.remote.effects import Call, Pause, SingleFlight
 from codegrant.remote.sync import SyncDriver
 from codegrant.remote.transport import HttpSettings
 from tests.support.waiting import wait_until
@@ -117,6 +117,55 @@ def test_what_must_be_finished_goes_on_without_who_began_it() -> None:
 
     asyncio.run(main())
     assert work.begun == 1
+
+
+def test_a_loop_that_ends_waits_for_what_must_be_finished() -> None:
+    """`asyncio.run` cancels all that is left; a refresh that was sent is saved all the same."""
+    driver, work, said = AsyncDriver(HttpSettings()), Work(finishes=True), threading.Event()
+
+    def flow() -> Flow[object]:
+        yield from work.flow()
+        yield from ask(Pause(0.01))  # goes on in the loop that is about to end
+        said.set()
+        return work
+
+    async def main() -> None:
+        task = asyncio.create_task(driver.perform(SingleFlight("key", flow, finishes=True)))
+        await asyncio.to_thread(work.begins.wait)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.05, work.go_on.set)
+
+    asyncio.run(main())
+    assert work.ended == 1
+    assert said.is_set()
+
+
+def test_a_close_waits_for_what_another_thread_must_finish() -> None:
+    driver, work = SyncDriver(HttpSettings()), Work(finishes=True)
+    pool = driver.pool()
+    with ThreadPoolExecutor() as threads:
+        working = threads.submit(driver.perform, work.effect)
+        work.begins.wait(20)
+        closing = threads.submit(driver.close)
+        assert not pool.is_closed
+        assert not closing.done()
+        work.go_on.set()
+        closing.result(20)
+        assert (working.result(20), work.ended) == (work, 1)
+    assert pool.is_closed
+
+
+def test_a_close_waits_neither_for_itself_nor_for_what_may_be_broken_off() -> None:
+    driver, work = SyncDriver(HttpSettings()), Work()
+    with ThreadPoolExecutor() as threads:
+        working = threads.submit(driver.perform, work.effect)
+        work.begins.wait(20)
+        closing: SingleFlight[None] = SingleFlight(
+            "another key", lambda: ask(Call(driver.close)), finishes=True
+        )
+        assert threads.submit(driver.perform, closing).result(20) is None
+        work.go_on.set()
+        assert working.result(20) is work
 
 
 def test_a_close_leaves_nothing_open_of_what_it_waited_for() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,14 @@ import pytest
 
 from codegrant.errors import StoreError, TransportError
 from codegrant.flow import Flow, ask, run
+from codegrant.http import Request, Send
 from codegrant.remote.aio import AsyncDriver
-from codegrant.remote.effects import Call, Leased
+from codegrant.remote.effects import Call, Leased, SingleFlight
 from codegrant.remote.leases import Lease
 from codegrant.remote.sync import SyncDriver
 from codegrant.remote.transport import HttpSettings
 from tests.support.colours import Colour
+from tests.support.mock_provider import Answer, Listener
 from tests.support.waiting import wait_until
 
 
@@ -237,7 +240,7 @@ def test_a_renewal_that_is_late_takes_nothing_that_was_released() -> None:
     place = Place()
     lease = Lease(place.effect(place.work))
     assert lease.take()
-    assert lease.release()
+    lease.release()
     lease.renew()
     assert not lease.take()
     assert place.steps == ["take", "release"]
@@ -277,6 +280,67 @@ def test_a_child_that_is_forked_meanwhile_leaves_the_lease_to_its_parent(tmp_pat
         check=False,
     )
     assert (done.returncode, done.stdout) == (0, "False True\n['MainThread']\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answers", "sent"),
+    [
+        pytest.param([True, True], True, id="still ours"),
+        pytest.param([True, False], False, id="somebody else's by now"),
+    ],
+)
+def test_who_was_held_up_sends_nothing_before_the_lease_is_there_again(
+    colour: Colour, answers: list[bool], sent: bool
+) -> None:
+    place, listener = Place(*answers), Listener()
+    driver: Any = (AsyncDriver if colour.is_async else SyncDriver)(HttpSettings())
+    listener.routes["/"] = lambda _: Answer(200, b"fine")
+
+    def late() -> Flow[object]:
+        request = Request(method="GET", url=f"http://127.0.0.1:{listener.port}/")
+        once = SingleFlight("key", lambda: ask(Send(request)), finishes=True)
+        return (yield from ask(once))
+
+    effect = Leased(place.take, place.release, late, seconds=0)
+    if sent:
+        assert colour.wait(driver.perform(effect)).body == b"fine"
+    else:
+        with pytest.raises(TransportError) as caught:
+            colour.wait(driver.perform(effect))
+        assert caught.value.code == "lease_taken"
+    assert len(listener.received) == int(sent)
+    assert place.steps == ["take", "take", "release"]
+    colour.wait(driver.aclose() if colour.is_async else driver.close())
+    listener.close()
+
+
+def test_threads_that_the_program_keeps_busy_do_not_cost_the_lease() -> None:
+    place, go_on = Place(), threading.Event()
+
+    async def main() -> object:
+        loop = asyncio.get_running_loop()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, go_on.wait, 20)
+        try:
+            return await AsyncDriver(HttpSettings()).perform(place.effect(place.work))
+        finally:
+            go_on.set()
+            await busy
+
+    assert asyncio.run(asyncio.wait_for(main(), 20)) == "done"
+    assert place.steps == ["take", "work", "release"]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_loop_that_is_held_up_does_not_cost_the_lease() -> None:
+    place = Place()
+    place.wanted = 5
+
+    def hold_up() -> Flow[str]:
+        assert (yield from ask(Call(lambda: place.went_on.wait(20))))  # in the loop itself
+        return "done"
+
+    assert asyncio.run(AsyncDriver(HttpSettings()).perform(place.effect(hold_up))) == "done"
 
 
 def test_a_lease_can_be_driven_inside_another_flow(perform: Callable[[Any], Any]) -> None:

@@ -274,6 +274,15 @@ def test_a_folder_where_others_may_replace_the_file_is_refused(
         assert not path.exists()
 
 
+def test_what_lies_in_such_a_folder_is_not_used(file: TokenFile, path: Path) -> None:
+    """Somebody may have put their own tokens there."""
+    assert file.save(TOKENS)
+    path.parent.chmod(0o777)
+    assert refused(file.load).code == "store_exposed"
+    path.parent.chmod(0o700)
+    assert file.load() is not None
+
+
 @pytest.mark.parametrize(
     "content",
     [
