@@ -284,7 +284,8 @@ class AsgiLogin:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
-        close = getattr(self.login._store, "close", None)
+        store = getattr(self.login, "_store", None)  # a program of another library has none
+        close = getattr(store, "close", None)
         if close is not None:
             close()
 
