@@ -31,18 +31,39 @@ class Guide(NamedTuple):
     callbacks: tuple[str, ...]
     again: int
     """What the other library's program answers to a callback that is loaded once more."""
+    other_tab: int
+    """What it answers to a login after which another one began in the same browser."""
 
 
 GUIDE = {
     guide.document: guide
     for guide in (
-        Guide("authlib.md", "authlib_login.py", "codegrant_login.py", ("/auth", "/callback"), 500),
+        Guide(
+            "authlib.md", "authlib_login.py", "codegrant_login.py", ("/auth", "/callback"), 500, 302
+        ),
         Guide(
             "requests-oauthlib.md",
             "requests_oauthlib_login.py",
             "from_requests_oauthlib.py",
             ("/oauth/callback",),
             500,
+            500,
+        ),
+        Guide(
+            "flask-dance.md",
+            "flask_dance_login.py",
+            "from_flask_dance.py",
+            ("/login/provider/authorized",),
+            302,
+            500,
+        ),
+        Guide(
+            "fastapi-sso.md",
+            "fastapi_sso_login.py",
+            "from_fastapi_sso.py",
+            ("/sso/callback",),
+            500,
+            401,
         ),
     )
 }
@@ -145,7 +166,7 @@ def subject(shared_server: Serving) -> str:
 
 
 def test_every_guide_is_run() -> None:
-    assert {file.name for file in GUIDES.glob("*.md")} - {"README.md"} == GUIDE.keys()
+    assert {file.name for file in GUIDES.glob("*.md")} - {"index.md"} == GUIDE.keys()
 
 
 @pytest.mark.parametrize(("guide", "name"), LOGINS)
@@ -170,6 +191,18 @@ def test_a_callback_that_is_loaded_again_is_no_error_of_ours(
         again = browser.get(callback)
         assert (again.status, again.location) == (303, "/profile")
         assert browser.get("/profile").status == 200
+
+
+@pytest.mark.parametrize("guide", GUIDE.values(), ids=lambda guide: guide.document)
+def test_two_logins_of_ours_may_begin_in_one_browser(guide: Guide, shared_server: Serving) -> None:
+    with browsing(guide.document, guide.theirs) as browser:
+        first, _ = authorize(browser, shared_server), authorize(browser, shared_server)
+        assert browser.get(first).status == guide.other_tab
+    with browsing(guide.document, guide.ours) as browser:
+        first, second = authorize(browser, shared_server), authorize(browser, shared_server)
+        for callback in (first, second):
+            answer = browser.get(callback)
+            assert (answer.status, answer.location) == (303, "/profile")
 
 
 @pytest.mark.parametrize("guide", GUIDE.values(), ids=lambda guide: guide.document)
