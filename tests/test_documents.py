@@ -47,7 +47,7 @@ def test_a_login_for_flask_takes_ten_lines() -> None:
     assert len([line for line in code if "import" not in line]) <= MOST_LINES_OF_A_LOGIN
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: file.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: file.relative_to(ROOT).as_posix())
 def test_every_link_leads_to_a_file_that_is_there(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)]+)\)", text)]
