@@ -36,9 +36,13 @@ def test_a_page_says_what_happened_why_what_to_do_and_where(page: Path) -> None:
     assert modules <= CODES[page.stem]
 
 
-def test_the_index_names_every_page() -> None:
+def test_the_index_names_every_page_and_says_what_it_says_first() -> None:
     index = (FOLDER / "codes.md").read_text(encoding="utf-8")
-    assert re.findall(r"^\| \[(\w+)\]\(\1\.md\) \|", index, re.MULTILINE) == sorted(PAGES)
+    rows = re.findall(r"^\| \[(\w+)\]\(\1\.md\) \| (.*) \|$", index, re.MULTILINE)
+    assert [code for code, _ in rows] == sorted(PAGES)
+    for code, sentence in rows:
+        what = PAGES[code].read_text(encoding="utf-8").split("\n\n")[1].replace("\n", " ")
+        assert what.startswith(sentence), code
 
 
 def page_of(error: CodegrantError) -> str:

@@ -7,6 +7,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,6 +88,7 @@ def surroundings(
     shared_server: Serving,
     client: tuple[str, str],
     monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -99,7 +101,7 @@ def surroundings(
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")  # the server is on loopback
     # At DEBUG they log tokens, which the search for leaks would find.
     for name in ("requests_oauthlib", "flask_dance", "oauthlib"):
-        monkeypatch.setattr(logging.getLogger(name), "level", logging.WARNING)
+        caplog.set_level(logging.WARNING, name)
 
 
 def _options(redirect_uris: list[str]) -> list[str]:
@@ -165,8 +167,12 @@ def subject(shared_server: Serving) -> str:
     return str(shared_server.run("users", "show", "alice").json["sub"])
 
 
-def test_every_guide_is_run() -> None:
+def test_every_guide_is_run_and_listed_with_the_version_that_is_run_here() -> None:
     assert {file.name for file in GUIDES.glob("*.md")} - {"index.md"} == GUIDE.keys()
+    index = (GUIDES / "index.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \[[^]]+\]\(([^)]+)\) \|.*\| (\S+) (\S+) \|$", index, re.MULTILINE)
+    assert {document for document, _, _ in rows} == GUIDE.keys()
+    assert [(name, written) for _, name, written in rows if version(name) != written] == []
 
 
 @pytest.mark.parametrize(("guide", "name"), LOGINS)
@@ -221,6 +227,36 @@ def test_a_secret_with_other_characters_is_encoded_by_ours(
     wait_until(lambda: refused in shared_server.log)
     with browsing(guide.document, guide.ours) as browser:
         log_in(browser, shared_server)
+
+
+@pytest.mark.parametrize(
+    ("guide", "logger", "secret"),
+    [
+        ("requests-oauthlib.md", "requests_oauthlib", "access_token"),
+        ("flask-dance.md", "flask_dance", "client_secret"),
+    ],
+)
+def test_their_log_has_what_a_guide_says(
+    guide: str,
+    logger: str,
+    secret: str,
+    client: tuple[str, str],
+    shared_server: Serving,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    # Kept from the search for leaks, which looks at ours.
+    log, records = logging.getLogger(logger), list[logging.LogRecord]()
+    keeper = logging.NullHandler()
+    monkeypatch.setattr(keeper, "handle", records.append)
+    caplog.set_level(logging.DEBUG, logger)
+    monkeypatch.setattr(log, "propagate", False)
+    monkeypatch.setattr(log, "handlers", [keeper])
+    with browsing(guide, GUIDE[guide].theirs) as browser:
+        log_in(browser, shared_server)
+    told = [record.getMessage() for record in records]
+    shown = client[1] if secret == "client_secret" else "'access_token': '"
+    assert any(shown in line for line in told)
 
 
 @pytest.fixture
