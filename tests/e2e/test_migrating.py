@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 
 import pytest
 from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
 
+from codegrant import Client, UsageError
 from tests.support.documents import ROOT, Example, read_examples
 from tests.support.login_sites import BASE, AsgiLogin, FlaskLogin, LoginSite, SiteBrowser
 from tests.support.person import Person
@@ -313,3 +315,27 @@ def test_our_script_goes_on_with_the_tokens_of_theirs(
     assert answer_prompt() == f"Hello, {subject}\n"
     names["client"].close()
     names["session"].close()
+
+
+def test_a_token_that_flask_dance_has_kept_is_taken_over(
+    client: tuple[str, str], shared_server: Serving, subject: str
+) -> None:
+    with browsing("flask-dance.md", "flask_dance_login.py") as browser:
+        log_in(browser, shared_server)
+        app: Flask = browser.site.app  # type: ignore[attr-defined]
+        serializer = SecureCookieSessionInterface().get_signing_serializer(app)
+        assert serializer is not None
+        kept = serializer.loads(browser.cookies["session"])["provider_oauth_token"]
+    names = execute("requests-oauthlib.md", "take_over.py", "take_over")
+    tokens = names["tokens_of"](kept)
+    assert tokens.scope == {"openid", "profile"}
+    server, (client_id, secret) = shared_server.issuer, client
+    with Client(server, client_id=client_id, client_secret=secret) as ours:
+        assert ours.api(tokens).get(f"{server}/userinfo").json()["sub"] == subject
+        with pytest.raises(UsageError, match="no_identity"):
+            ours.identity(tokens)
+    with (
+        Client(server, client_id="another", client_secret=secret) as other,
+        pytest.raises(UsageError, match="foreign_tokens"),
+    ):
+        other.api(tokens)
