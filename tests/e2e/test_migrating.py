@@ -75,6 +75,7 @@ LOGINS = [
     for guide in GUIDE.values()
     for name in (guide.theirs, guide.ours)
 ]
+LOGINS.append(pytest.param("fastapi-sso.md", "own_endpoints.py", id="own_endpoints"))
 
 
 @pytest.fixture(scope="module")
@@ -211,6 +212,19 @@ def test_two_logins_of_ours_may_begin_in_one_browser(guide: Guide, shared_server
         for callback in (first, second):
             answer = browser.get(callback)
             assert (answer.status, answer.location) == (303, "/profile")
+
+
+def test_endpoints_of_ones_own_refuse_a_callback_of_another_browser(
+    shared_server: Serving,
+) -> None:
+    with browsing("fastapi-sso.md", "own_endpoints.py") as browser:
+        callback = authorize(browser, shared_server)
+        stranger = SiteBrowser(browser.site).get(callback)
+        assert (stranger.status, stranger.json) == (400, {"error": "state_tampered"})
+        other = SiteBrowser(browser.site)
+        authorize(other, shared_server)
+        assert other.get(callback).json == {"error": "state_mismatch"}
+        assert browser.get(callback).location == "/profile"
 
 
 @pytest.mark.parametrize("guide", GUIDE.values(), ids=lambda guide: guide.document)
