@@ -13,7 +13,7 @@ from codegrant.errors import MessageError, TokenRejected
 from codegrant.jose.algorithms import find_algorithm
 from codegrant.jose.base64url import decode, encode
 from codegrant.jose.keys import MAXIMUM_KID_LENGTH, PrivateKey
-from codegrant.messages.json import build_json, parse_object
+from codegrant.messages.json import JsonValue, build_json, parse_object
 
 __all__ = ["MAXIMUM_BYTES", "UnverifiedJws", "parse_compact", "sign_compact"]
 
@@ -56,7 +56,14 @@ class UnverifiedJws(NamedTuple):
         return f"UnverifiedJws(alg={self.alg!r}, kid={self.kid!r}, typ={self.typ!r})"
 
 
-def sign_compact(key: PrivateKey, payload: bytes, *, typ: str = "", kid: str | None = None) -> str:
+def sign_compact(
+    key: PrivateKey,
+    payload: bytes,
+    *,
+    typ: str = "",
+    kid: str | None = None,
+    with_jwk: bool = False,
+) -> str:
     """Return `payload` signed with `key`, as three base64url segments.
 
     Args:
@@ -64,11 +71,14 @@ def sign_compact(key: PrivateKey, payload: bytes, *, typ: str = "", kid: str | N
         payload: any octets.
         typ: what kind of object this is, for example `at+jwt`; empty leaves it out.
         kid: instead of the key's own; empty leaves it out.
+        with_jwk: put the public half of `key` into the header in the place of a `kid`, for
+            somebody who does not know the key yet. RFC 7515 §4.1.3
 
     RFC 7515 §7.1.
     """
     named = key.kid if kid is None else kid
-    signing_input = f"{_header_segment(key.alg, named, typ)}.{encode(payload)}"
+    header = _keyed_header(key, typ) if with_jwk else _header_segment(key.alg, named, typ)
+    signing_input = f"{header}.{encode(payload)}"
     return f"{signing_input}.{encode(key.sign(signing_input.encode()))}"
 
 
@@ -107,6 +117,16 @@ def parse_compact(token: str, *, max_bytes: int = MAXIMUM_BYTES) -> UnverifiedJw
 def _header_segment(alg: str, kid: str, typ: str) -> str:
     members = {"alg": alg, "kid": kid, "typ": typ}
     return encode(build_json({name: value for name, value in members.items() if value}))
+
+
+def _keyed_header(key: PrivateKey, typ: str) -> str:
+    """Return a header that brings the key, without what `alg` and `typ` say already."""
+    jwk: dict[str, JsonValue] = {
+        name: value
+        for name, value in key.public.to_jwk().items()
+        if name not in {"alg", "kid", "use"}
+    }
+    return encode(build_json({"typ": typ, "alg": key.alg, "jwk": jwk}))
 
 
 @lru_cache(maxsize=256)

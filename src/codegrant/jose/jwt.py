@@ -90,7 +90,12 @@ class VerifiedJwt:
 
 
 def sign_jwt(
-    key: PrivateKey, claims: Mapping[str, JsonValue], *, typ: str, kid: str | None = None
+    key: PrivateKey,
+    claims: Mapping[str, JsonValue],
+    *,
+    typ: str,
+    kid: str | None = None,
+    with_jwk: bool = False,
 ) -> str:
     """Return `claims` as a JWT signed with `key`.
 
@@ -99,13 +104,14 @@ def sign_jwt(
         claims: written in their order.
         typ: the kind of token, for example `at+jwt`; empty leaves it out.
         kid: instead of the key's own; empty leaves it out.
+        with_jwk: see `sign_compact`.
 
     Raises:
         UsageError: `not_json`, the claims hold a value that JSON has not.
 
     RFC 7519 §7.1, RFC 8725 §3.11.
     """
-    return sign_compact(key, build_json(claims), typ=typ, kid=kid)
+    return sign_compact(key, build_json(claims), typ=typ, kid=kid, with_jwk=with_jwk)
 
 
 def parse_jwt(token: str, *, max_bytes: int = MAXIMUM_BYTES) -> UnverifiedJwt:
