@@ -70,6 +70,7 @@ class AsyncClient:
         dangerously_allow_missing_pkce_support: bool = False,
         dangerously_use_token_endpoint_as_audience: bool = False,
         offline: bool = False,
+        dpop: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._flows = ClientFlows(
@@ -94,6 +95,7 @@ class AsyncClient:
                 pushed_requests=pushed_requests,
                 signed_requests=signed_requests,
                 offline=offline,
+                dpop=dpop,
             )
         )
         self._driver = AsyncDriver(HttpSettings(timeout=timeout, ca_file=ca_file, logger=LOGGER))

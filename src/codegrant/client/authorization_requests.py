@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias, cast
 
 from codegrant.client.configuration import ClientConfig
+from codegrant.client.proofs import post
 from codegrant.errors import ConfigurationError, Refused, UsageError
 from codegrant.flow import Flow, RandomBytes, ask
-from codegrant.jose import base64url
+from codegrant.jose import PrivateKey, base64url
 from codegrant.messages.json import JsonValue
 from codegrant.messages.metadata import ServerMetadata
-from codegrant.remote.posts import authenticated_post
 from codegrant.rules.pushed import judge_pushed_authorization
 from codegrant.secret import Secret
 
@@ -53,7 +53,11 @@ class FrontChannel(NamedTuple):
 
 
 def prepare_request(
-    config: ClientConfig, metadata: ServerMetadata, pairs: Pairs, now: int
+    config: ClientConfig,
+    metadata: ServerMetadata,
+    pairs: Pairs,
+    dpop_key: PrivateKey | None,
+    now: int,
 ) -> Flow[FrontChannel]:
     """Return what the browser is to bring of a request, pushed and signed as need be.
 
@@ -61,6 +65,7 @@ def prepare_request(
         config: of the client.
         metadata: of the server.
         pairs: the whole request.
+        dpop_key: that its tokens will be bound to; a pushed request proves it. RFC 9449 §10.1
         now: epoch seconds.
 
     Raises:
@@ -82,7 +87,7 @@ def prepare_request(
         pairs = [("client_id", config.client_id), *openid, ("request", signed.reveal())]
     if not pushes:
         return FrontChannel(pairs, expires_at)
-    return (yield from _push(config, metadata, pairs, now))
+    return (yield from _push(config, metadata, pairs, dpop_key, now))
 
 
 def _pushes(config: ClientConfig, metadata: ServerMetadata) -> bool:
@@ -110,7 +115,11 @@ def _pushes(config: ClientConfig, metadata: ServerMetadata) -> bool:
 
 
 def _push(
-    config: ClientConfig, metadata: ServerMetadata, pairs: Pairs, now: int
+    config: ClientConfig,
+    metadata: ServerMetadata,
+    pairs: Pairs,
+    dpop_key: PrivateKey | None,
+    now: int,
 ) -> Flow[FrontChannel]:
     """Leave a request with the server, and return what stands for it. RFC 9126 §2.1, §4."""
     url = metadata.pushed_authorization_request_endpoint
@@ -118,7 +127,9 @@ def _push(
     # Every method but Basic writes the client's name into the form by itself.
     named = client.method != "client_secret_basic"
     form = [pair for pair in pairs if not (named and pair[0] == "client_id")]
-    response = yield from authenticated_post(url, form, client=client, stage=_STAGE, now=now)
+    response = yield from post(
+        config.nonces, dpop_key, url, form, client=client, stage=_STAGE, now=now
+    )
     private = [Secret(value) for name, value in form if name in _PRIVATE and value]
     try:
         answer = judge_pushed_authorization(

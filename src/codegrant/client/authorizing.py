@@ -14,11 +14,18 @@ from typing import Any, NamedTuple, Protocol
 from codegrant.client.flows import ClientFlows
 from codegrant.client.live import LiveTokens, OnTokens
 from codegrant.client.saved import SavedTokens
+from codegrant.client.signing import (
+    ApiRequest,
+    ApiResponse,
+    Exchange,
+    is_refusal,
+    send_signed,
+    sign,
+)
 from codegrant.client.tokens import Tokens
-from codegrant.errors import MessageError, UsageError
-from codegrant.flow import Effect, Flow, ask
+from codegrant.errors import UsageError
+from codegrant.flow import Effect, Flow
 from codegrant.http import is_loopback_host
-from codegrant.messages.bearer import parse_challenges
 from codegrant.providers import Quirk
 from codegrant.secret import Secret
 
@@ -57,39 +64,6 @@ class Address(Protocol):
     def raw_host(self) -> bytes: ...  # noqa: D102
     @property
     def port(self) -> int | None: ...  # noqa: D102
-
-
-class _Fields(Protocol):
-    def __setitem__(self, key: str, value: str, /) -> None: ...
-
-
-class _Answered(Protocol):
-    def get(self, key: str, default: str, /) -> str: ...
-
-
-class ApiRequest(Protocol):
-    """A request, as every library has it."""
-
-    @property
-    def headers(self) -> _Fields: ...
-
-
-class ApiResponse(Protocol):
-    """A response, as every library has it."""
-
-    @property
-    def status_code(self) -> int: ...
-    @property
-    def headers(self) -> _Answered: ...
-
-
-class Exchange(Effect[ApiResponse]):
-    """Let the HTTP library send the request."""
-
-    __slots__ = ("request",)
-
-    def __init__(self, request: ApiRequest) -> None:
-        self.request: ApiRequest = request
 
 
 class Calls(Protocol):
@@ -158,7 +132,7 @@ class BearerCalls:
     def start(self, request: ApiRequest, url: Address) -> Tokens:
         """See `Calls.start`."""
         self._destinations.check(url)
-        _sign(request, self._tokens)
+        sign(request, self._tokens)
         return self._tokens
 
     def go_on(
@@ -211,16 +185,18 @@ class RefreshingCalls:
         self._is_async = inspect.iscoroutinefunction(client.perform)
         self._destinations = _Destinations(client.flows.config.api_origins)
         self._headers = client.flows.config.api_headers
+        self._nonces = client.flows.config.nonces
         self._bare = client.flows.config.has(Quirk.BARE_401)
 
     def start(self, request: ApiRequest, url: Address) -> Tokens | None:
-        """See `Calls.start`; `None` when a refresh is due or the tokens must be loaded."""
+        """See `Calls.start`; `None` also when a refresh is due, or the token needs a proof."""
         self._destinations.check(url)
         for name, value in self._headers:
             request.headers[name] = value
         tokens = self._tokens.ready(int(self._clock()))
-        if tokens is not None:
-            _sign(request, tokens)
+        if tokens is None or tokens.dpop_key is not None:
+            return None  # a proof is made in `go_on`
+        sign(request, tokens)
         return tokens
 
     def go_on(
@@ -233,17 +209,22 @@ class RefreshingCalls:
         """Send `request`, if that is still to be done; once more when its token is refused."""
         if tokens is None or response is None:
             tokens = yield from self._tokens.fresh(int(self._clock()))
-            _sign(request, tokens)
-            response = yield from ask(Exchange(request))
-        if not _is_refusal(response, bare=self._bare):
+            response = yield from self._send(request, tokens, rewind)
+        if not is_refusal(response, bare=self._bare):
             return
         newer = yield from self._tokens.replace(tokens, int(self._clock()))
         if newer is None or not rewind():
             return
-        _sign(request, newer)
-        response = yield from ask(Exchange(request))
-        if _is_refusal(response, bare=self._bare):
+        response = yield from self._send(request, newer, rewind)
+        if is_refusal(response, bare=self._bare):
             self._tokens.give_up(newer)
+
+    def _send(
+        self, request: ApiRequest, tokens: Tokens, rewind: Callable[[], bool]
+    ) -> Flow[ApiResponse]:
+        """Send `request` with its token, and with a proof where the token is bound to a key."""
+        nonces, now = self._nonces, int(self._clock())
+        return (yield from send_signed(request, tokens, nonces, now, rewind))
 
     def perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
         """See `Calls.perform`."""
@@ -420,31 +401,15 @@ def origin_parts(url: Address) -> tuple[str, bytes, int | None]:
     return url.scheme, url.raw_host, url.port
 
 
-def _sign(request: ApiRequest, tokens: Tokens) -> None:
-    """Put the token into the header. RFC 6750 §2.1."""
-    request.headers["authorization"] = f"Bearer {tokens.access_token.reveal()}"
-
-
 def _find_next(request: Any, response: Any) -> Any:  # noqa: ANN401 - see `steps`
-    """Return the request that a redirect leads to, without the token outside of its origin."""
+    """Return the request that a redirect leads to, without the token outside of its origin.
+
+    A proof is for one address, so a token that needs one does not follow a redirect at all.
+    """
     following = response.next_request
-    if following is not None and origin_parts(following.url) != origin_parts(request.url):
+    if following is None:
+        return None
+    proven = following.headers.pop("dpop", None) is not None
+    if proven or origin_parts(following.url) != origin_parts(request.url):
         following.headers.pop("authorization", None)
     return following
-
-
-def _is_refusal(response: ApiResponse, *, bare: bool) -> bool:
-    """Return whether the API says that the token itself is no good. RFC 6750 §3.1.
-
-    With `bare` it says so by the status alone.
-    """
-    if response.status_code != 401 or bare:
-        return response.status_code == 401
-    try:
-        found = parse_challenges(response.headers.get("www-authenticate", ""))
-    except MessageError:
-        return False
-    return any(
-        challenge.scheme.lower() == "bearer" and challenge.params.get("error") == "invalid_token"
-        for challenge in found
-    )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from codegrant.client.configuration import ClientConfig, parse_scope_argument
+from codegrant.client.proofs import make_key
 from codegrant.client.token_requests import as_tuple, make_tokens, request_tokens
 from codegrant.client.tokens import Tokens
 from codegrant.errors import UsageError
@@ -55,10 +56,13 @@ def ask_for_client(
             hint="give the client_secret or private_key that the server knows for this client",
         )
     scope = request.scope.split()
+    key = make_key(metadata) if config.dpop else None
     body = yield from request_tokens(
-        config, metadata, request.build(), scope=scope, now=now, hints=_HINTS
+        config, metadata, request.build(), scope=scope, now=now, hints=_HINTS, dpop_key=key
     )
-    tokens = make_tokens(config, metadata, body, scope=scope, now=now, resource=request.resource)
+    tokens = make_tokens(
+        config, metadata, body, scope=scope, now=now, resource=request.resource, dpop_key=key
+    )
     return replace(tokens, refresh_token=None, grant_type=GRANT_TYPE, audience=request.audience)
 
 

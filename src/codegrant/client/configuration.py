@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from codegrant.client.pending import LOGIN_LIFETIME
+from codegrant.client.proofs import ProofNonces
 from codegrant.client.tokens import Tokens
 from codegrant.errors import ConfigurationError, OAuthError, UsageError
 from codegrant.jose import ALGORITHMS, PrivateKey
@@ -50,6 +51,9 @@ class ClientConfig:
         guarded: whether the server must live at public addresses.
         provider: what the catalogue knows of the server, if it knows it.
         offline: whether a refresh token is asked for in the provider's own way.
+        dpop: whether tokens are bound to a key that is drawn for each login, and an answer
+            without such a binding is refused (RFC 9449).
+        nonces: what each origin wants in its proofs.
     """
 
     server: str | ServerMetadata
@@ -72,6 +76,8 @@ class ClientConfig:
     guarded: bool = False
     provider: Provider | None = None
     offline: bool = False
+    dpop: bool = False
+    nonces: ProofNonces = field(default_factory=ProofNonces, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Check each value by itself.
@@ -245,6 +251,7 @@ def make_config(
     pushed_requests: bool | None,
     signed_requests: bool,
     offline: bool,
+    dpop: bool,
 ) -> ClientConfig:
     """Return the configuration of a façade's arguments.
 
@@ -282,6 +289,7 @@ def make_config(
         guarded=untrusted_issuer or (known is not None and known.has(Quirk.HOST_CHOSEN)),
         provider=known,
         offline=offline,
+        dpop=dpop,
     )
 
 

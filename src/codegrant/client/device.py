@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.exchange import allowed_algs
+from codegrant.client.proofs import make_key
 from codegrant.client.token_requests import make_tokens, request_tokens
 from codegrant.client.tokens import Tokens
 from codegrant.errors import (
@@ -158,6 +159,7 @@ def finish_device_login(
         yield from keys.find(None, int(clock()))
     form = DeviceTokenRequest(login.device_code).build()
     interval = login.interval
+    key = make_key(metadata) if config.dpop else None
     while True:
         left = login.expires_at - clock()
         if left <= 0:
@@ -173,6 +175,7 @@ def finish_device_login(
                 now=int(clock()),
                 secrets=(login.device_code,),
                 hints=_HINTS,
+                dpop_key=key,
             )
         except Refused as error:
             if error.error == "slow_down":
@@ -197,6 +200,7 @@ def finish_device_login(
         now=now,
         resource=login.resource,
         identity=identity,
+        dpop_key=key,
     )
 
 

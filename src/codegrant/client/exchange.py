@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.pending import PendingLogin
+from codegrant.client.proofs import proof_alg
 from codegrant.client.token_requests import make_tokens, request_tokens
 from codegrant.client.tokens import Tokens
 from codegrant.errors import CodegrantError, MetadataRejected, ResponseRejected
@@ -60,6 +61,7 @@ def exchange_code(
         # RFC 8707 §2.2
         resource=login.resource if len(login.resource) == 1 else (),
     )
+    key = login.dpop_key(proof_alg(metadata)) if config.dpop else None
     body = yield from request_tokens(
         config,
         metadata,
@@ -69,6 +71,7 @@ def exchange_code(
         endpoint=login.provider.token_endpoint,
         secrets=(answer.code, login.code_verifier),
         redirect_uri=login.provider.redirect_uri,
+        dpop_key=key,
     )
     identity: IdToken | None = None
     if config.is_openid(login.scope):
@@ -84,6 +87,7 @@ def exchange_code(
         resource=login.resource,
         identity=identity,
         token_endpoint=login.provider.token_endpoint,
+        dpop_key=key,
     )
 
 

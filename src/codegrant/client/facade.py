@@ -46,9 +46,8 @@ class Client:
     it sends nothing; the server's metadata is fetched when a login needs it, and kept.
 
     Args:
-        server: the issuer, e.g. `https://accounts.example`, for discovery; or a provider
-            that Codegrant knows, `"google"` say; or a `ServerMetadata` for a server without
-            discovery. Without its `jwks_uri` that is plain OAuth 2: nobody is identified.
+        server: the issuer, e.g. `https://accounts.example`; or a known provider, `"google"`
+            say; or a `ServerMetadata`, which without `jwks_uri` means plain OAuth 2.
         client_id: as registered.
         client_secret: as registered; none for a public client, or for one with a key.
         private_key: PEM or a JWK as text, the path of a file with either, or a `PrivateKey`.
@@ -59,6 +58,7 @@ class Client:
         resource: the APIs that access tokens are for, unless a call names others. RFC 8707.
         pushed_requests: by default where the server offers or requires it; see `ClientConfig`.
         signed_requests: sign authorization requests with `private_key`. RFC 9101.
+        dpop: bind the tokens of each login to a key of its own. RFC 9449.
         response_mode: `form_post` has the callback come as a form; by default in the address.
         api_origins: where access tokens may go; by default every https or loopback origin.
         id_token_algs: which may sign an ID token; by default those of the metadata.
@@ -67,8 +67,7 @@ class Client:
         timeout: seconds for one whole request to the server, 0.1 to 60.
         ca_file: path of a PEM file with the only CAs to trust, for a private CA.
         untrusted_issuer: somebody else chose the server: it must live at public addresses.
-        dangerously_allow_missing_pkce_support: see `ClientConfig.require_s256`.
-        dangerously_use_token_endpoint_as_audience: see `ClientConfig`.
+        dangerously_*: see `ClientConfig`.
         offline: ask a known provider for a refresh token, in the way it wants to be asked.
         clock: returns epoch seconds; for tests.
 
@@ -106,6 +105,7 @@ class Client:
         dangerously_allow_missing_pkce_support: bool = False,
         dangerously_use_token_endpoint_as_audience: bool = False,
         offline: bool = False,
+        dpop: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._flows = ClientFlows(
@@ -130,6 +130,7 @@ class Client:
                 pushed_requests=pushed_requests,
                 signed_requests=signed_requests,
                 offline=offline,
+                dpop=dpop,
             )
         )
         self._driver = SyncDriver(HttpSettings(timeout=timeout, ca_file=ca_file, logger=LOGGER))

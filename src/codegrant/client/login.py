@@ -20,9 +20,11 @@ from codegrant.client.pending import (
     PendingLogin,
     ProviderIdentity,
     code_verifier_of,
+    dpop_key_of,
     login_id_of,
     nonce_of,
 )
+from codegrant.client.proofs import proof_alg
 from codegrant.client.state import LoginState, browser_digest
 from codegrant.errors import MetadataRejected, UsageError
 from codegrant.flow import Flow, RandomBytes, ask
@@ -48,9 +50,9 @@ __all__ = [
 # What Codegrant itself puts into the request: `extra` can neither replace nor repeat it.
 _OWN = frozenset({
     "acr_values", "claims", "client_assertion", "client_assertion_type", "client_id",
-    "client_secret", "code_challenge", "code_challenge_method", "code_verifier", "login_hint",
-    "max_age", "nonce", "prompt", "redirect_uri", "request", "request_uri", "resource",
-    "response_mode", "response_type", "scope", "state", "ui_locales",
+    "client_secret", "code_challenge", "code_challenge_method", "code_verifier", "dpop_jkt",
+    "login_hint", "max_age", "nonce", "prompt", "redirect_uri", "request", "request_uri",
+    "resource", "response_mode", "response_type", "scope", "state", "ui_locales",
 })  # fmt: skip
 
 
@@ -224,6 +226,7 @@ def start_login(
     challenge: str | None = None
     if config.sends_pkce(server.metadata):
         challenge = challenge_of(code_verifier_of(seed).reveal())
+    key = dpop_key_of(seed, proof_alg(server.metadata)) if config.dpop else None
     message = AuthorizationRequest(
         client_id=config.client_id,
         response_type="code",
@@ -240,10 +243,11 @@ def start_login(
         acr_values=" ".join(request.acr_values) or None,
         ui_locales=" ".join(request.ui_locales) or None,
         claims=_claims_parameter(request.claims),
+        dpop_jkt=None if key is None else key.public.thumbprint,
         resource=resource,
     )
     pairs = request_parameters(config, message, request.extra.items())
-    front = yield from prepare_request(config, server.metadata, pairs, now)
+    front = yield from prepare_request(config, server.metadata, pairs, key, now)
     return PendingLogin(
         url=authorization_url(config, endpoint, front.pairs),
         url_expires_at=front.expires_at,

@@ -1,8 +1,9 @@
 """One login between its start and its callback. Layer: client, no I/O.
 
-The seed is its only secret: nonce, code verifier and login id are derived from it under
-different labels, so that none of them tells another. Sealed, a login is self-contained
-text for a program that keeps it as it likes; web logins have a smaller form in `state`.
+The seed is its only secret: nonce, code verifier, login id and the key that tokens may be
+bound to are derived from it under different labels, so that none of them tells another.
+Sealed, a login is self-contained text for a program that keeps it as it likes; web logins
+have a smaller form in `state`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import NamedTuple
 
 from codegrant.client.state_errors import seal_error
 from codegrant.errors import SealBroken
-from codegrant.jose import base64url
+from codegrant.jose import PrivateKey, base64url
 from codegrant.sealing import KeyRing
 from codegrant.secret import Secret
 
@@ -23,6 +24,7 @@ __all__ = [
     "PendingLogin",
     "ProviderIdentity",
     "code_verifier_of",
+    "dpop_key_of",
     "login_id_of",
     "nonce_of",
 ]
@@ -111,6 +113,14 @@ class PendingLogin:
         """16 bytes that name this login and give nothing away."""
         return login_id_of(_raw(self.seed))
 
+    def dpop_key(self, alg: str) -> PrivateKey:
+        """Return the key that the tokens of this login are bound to, if they are. RFC 9449.
+
+        Args:
+            alg: of `rules.dpop.ALGS`.
+        """
+        return dpop_key_of(_raw(self.seed), alg)
+
     def seal(self, key_ring: KeyRing) -> str:
         """Return this login as text that only `key_ring` opens: for a cookie or a file.
 
@@ -175,6 +185,12 @@ def code_verifier_of(seed: bytes) -> Secret:
 def login_id_of(seed: bytes) -> bytes:
     """Return the login id of a raw seed; see `PendingLogin.login_id`."""
     return _derive(seed, b"login id")[:LOGIN_ID_BYTES]
+
+
+def dpop_key_of(seed: bytes, alg: str) -> PrivateKey:
+    """Return the proof key of a raw seed; see `PendingLogin.dpop_key`."""
+    labels = (b"proof key 1", b"proof key 2")
+    return PrivateKey.derive(alg, b"".join(_derive(seed, label) for label in labels))
 
 
 def _raw(seed: Secret) -> bytes:

@@ -86,6 +86,7 @@ def refresh_tokens(
         now=now,
         resource=tokens.resource,
         token_endpoint=tokens.token_endpoint,
+        dpop_key=tokens.dpop_key,
     )
     return replace(
         new,
@@ -119,6 +120,7 @@ def _post(
                 now=now,
                 stage="refresh",
                 secrets=(refresh_token,),
+                dpop_key=tokens.dpop_key,
             )
         )
     except Refused as error:

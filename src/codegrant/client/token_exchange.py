@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from codegrant.client.configuration import ClientConfig, parse_scope_argument
+from codegrant.client.proofs import make_key
 from codegrant.client.token_requests import as_tuple, make_tokens, request_tokens
 from codegrant.client.tokens import Tokens
 from codegrant.errors import ResponseRejected, UsageError
@@ -108,6 +109,7 @@ def exchange_token(
     metadata = server.metadata
     given = (request.subject_token, request.actor_token)
     scope = request.scope.split()
+    key = make_key(metadata) if config.dpop else None
     body = yield from request_tokens(
         config,
         metadata,
@@ -117,6 +119,7 @@ def exchange_token(
         secrets=[secret for secret in given if secret is not None],
         hints=_HINTS,
         token_types=("bearer", "n_a"),
+        dpop_key=key,
     )
     issued = body.extra.get("issued_token_type")
     wanted = request.requested_token_type
@@ -129,13 +132,13 @@ def exchange_token(
             hint="does the server support token exchange, and this type?",
             facts={"endpoint": metadata.token_endpoint},
         )
-    tokens = make_tokens(config, metadata, body, scope=scope, now=now, resource=request.resource)
+    tokens = make_tokens(
+        config, metadata, body, scope=scope, now=now, resource=request.resource, dpop_key=key
+    )
     return ExchangedToken(
         token=body.access_token,
         issued_token_type=issued,
-        tokens=tokens
-        if body.token_type.lower() == "bearer" and issued not in _NOT_FOR_APIS
-        else None,
+        tokens=tokens if body.token_type.lower() != "n_a" and issued not in _NOT_FOR_APIS else None,
         expires_at=tokens.expires_at,
     )
 

@@ -9,12 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from codegrant.client.configuration import ClientConfig
+from codegrant.client.proofs import post
 from codegrant.client.tokens import Tokens
 from codegrant.errors import Refused
 from codegrant.flow import Flow
+from codegrant.jose import PrivateKey
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.messages.token import TokenResponse
-from codegrant.remote.posts import authenticated_post
 from codegrant.rules.id_token import IdToken
 from codegrant.rules.token_response import judge_token_response
 from codegrant.secret import Secret
@@ -35,6 +36,7 @@ def request_tokens(
     hints: Mapping[str, str] = MappingProxyType({}),
     token_types: Collection[str] = ("bearer",),
     redirect_uri: str = "",
+    dpop_key: PrivateKey | None = None,
 ) -> Flow[TokenResponse]:
     """Post `form` to the token endpoint as the client, and return its answer, judged.
 
@@ -48,8 +50,9 @@ def request_tokens(
         endpoint: the token endpoint that the login was started with, if there was one.
         secrets: what the request holds besides the client's own.
         hints: what an OAuth error means at this grant.
-        token_types: which are accepted, in lower case.
+        token_types: which are accepted, in lower case; with a key, `dpop` for `bearer`.
         redirect_uri: of the request, for the hint.
+        dpop_key: that the tokens are to be bound to, or are bound to already.
 
     Raises:
         Refused: the token endpoint answered with an OAuth error.
@@ -60,7 +63,12 @@ def request_tokens(
     """
     client = config.authentication_at(metadata)
     url = endpoint or metadata.token_endpoint
-    response = yield from authenticated_post(url, form, client=client, stage=stage, now=now)
+    if dpop_key is not None:
+        # A bearer token would not be bound, whatever was asked for.
+        token_types = ["dpop" if name == "bearer" else name for name in token_types]
+    response = yield from post(
+        config.nonces, dpop_key, url, form, client=client, stage=stage, now=now
+    )
     try:
         return judge_token_response(
             response,
@@ -90,6 +98,7 @@ def make_tokens(
     resource: tuple[str, ...] = (),
     identity: IdToken | None = None,
     token_endpoint: str = "",
+    dpop_key: PrivateKey | None = None,
 ) -> Tokens:
     """Return the tokens of an answer.
 
@@ -102,11 +111,12 @@ def make_tokens(
         resource: the APIs that they were asked for.
         identity: who logged in, as the answer's ID token says it, verified.
         token_endpoint: where they came from, if not where the metadata says.
+        dpop_key: that they are bound to.
     """
     granted = frozenset((body.scope or "").split())
     return Tokens(
         access_token=body.access_token,
-        token_type="Bearer",
+        token_type="Bearer" if dpop_key is None else "DPoP",
         expires_at=None if body.expires_in is None else now + body.expires_in,
         scope=granted,
         missing_scope=frozenset(scope) - granted,
@@ -117,6 +127,7 @@ def make_tokens(
         token_endpoint=token_endpoint or metadata.token_endpoint,
         client_id=config.client_id,
         resource=resource,
+        dpop_key=dpop_key,
         received_at=now,
         extra=body.extra,
     )

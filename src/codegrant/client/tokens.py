@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
 from codegrant.errors import UsageError
+from codegrant.jose import PrivateKey
 from codegrant.rules.id_token import IdToken
 from codegrant.sealing import KeyRing
 from codegrant.secret import Secret
@@ -25,7 +26,7 @@ class Tokens:
 
     Attributes:
         access_token: opaque to a client, whatever it looks like.
-        token_type: `Bearer`.
+        token_type: `Bearer`, or `DPoP` for tokens that are bound to `dpop_key`.
         expires_at: epoch seconds by our clock, or `None` when the server did not say.
         scope: what was granted.
         missing_scope: what was asked for and not granted; empty when all was.
@@ -40,6 +41,8 @@ class Tokens:
         grant_type: `client_credentials` for tokens of the client's own, which are asked for
             again when they expire; empty for those of a login.
         audience: what they were asked for besides `resource`, at servers that know that name.
+        dpop_key: what an API is shown a proof of with every call; sealed with the tokens, which
+            are worth nothing without it. RFC 9449.
         received_at: epoch seconds.
         extra: further members of the token response, as they came.
     """
@@ -58,6 +61,7 @@ class Tokens:
     resource: tuple[str, ...] = ()
     grant_type: str = ""
     audience: tuple[str, ...] = ()
+    dpop_key: PrivateKey | None = None
     received_at: int = 0
     extra: Mapping[str, object] = field(default_factory=dict[str, object], repr=False)
 
@@ -129,6 +133,7 @@ class Tokens:
             "resource": self.resource,
             "grant_type": self.grant_type,
             "audience": self.audience,
+            "dpop_key": self.dpop_key and [self.dpop_key.alg, self.dpop_key.to_pem().decode()],
             "received_at": self.received_at,
             "extra": dict(self.extra),
         }
@@ -148,6 +153,9 @@ class Tokens:
             values[name] = frozenset(values[name])
         for name in ("resource", "audience"):
             values[name] = tuple(values.get(name, ()))
+        if values.get("dpop_key") is not None:
+            alg, pem = values["dpop_key"]
+            values["dpop_key"] = PrivateKey.from_pem(pem.encode(), alg, trusted=True)
         if values["identity"] is not None:
             values["identity"] = _identity(values["identity"])
         return cls(**values)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from codegrant.client.configuration import ClientConfig
+from codegrant.client.proofs import send_with_token
 from codegrant.client.tokens import Tokens
 from codegrant.errors import UsageError
 from codegrant.flow import Flow
 from codegrant.http import Headers, Request, Response
 from codegrant.providers import UserShape
-from codegrant.remote.fetch import send
 from codegrant.remote.posts import authenticated_post
 from codegrant.rules.metadata import VerifiedServer
 from codegrant.rules.userinfo import judge_userinfo_response
@@ -115,12 +115,11 @@ def ask_userinfo(
     request = Request(
         method=shape.method,
         url=url,
-        headers=Headers(
-            [
-                ("accept", "application/json"),
-                ("authorization", f"Bearer {tokens.access_token.reveal()}"),
-                *config.api_headers,
-            ]
-        ),
+        headers=Headers([("accept", "application/json"), *config.api_headers]),
     )
-    return (yield from send(request, stage="userinfo", guarded=config.guarded))
+    guarded = config.guarded
+    return (
+        yield from send_with_token(
+            request, tokens, config.nonces, now=now, stage="userinfo", guarded=guarded
+        )
+    )

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256R1,
     EllipticCurvePrivateKey,
     EllipticCurvePublicKey,
+    derive_private_key,
     generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -53,6 +54,10 @@ from codegrant.jose.signatures import (
 __all__ = ["MAXIMUM_KID_LENGTH", "PrivateKey", "PublicKey", "parse_public_keys"]
 
 MAXIMUM_KID_LENGTH = 256
+
+_DERIVED_OCTETS = 64
+# SEC 2 §2.4.2
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 class PublicKey:
@@ -121,7 +126,8 @@ class PublicKey:
 class PrivateKey:
     """A key that signs with one algorithm.
 
-    Made by `generate`, `from_pem` or `from_jwk`. It never prints and does not pickle.
+    Made by `generate`, `from_pem` or `from_jwk`. It never prints and does not pickle. Two are
+    equal when their public halves are.
 
     Attributes:
         alg: one of `ALGORITHMS`.
@@ -157,6 +163,28 @@ class PrivateKey:
         if kty == "OKP":
             return cls(alg, "", Ed25519PrivateKey.generate())
         return cls(alg, "", generate_rsa(public_exponent=65537, key_size=2048))
+
+    @classmethod
+    def derive(cls, alg: str, octets: bytes) -> PrivateKey:
+        """Return the key that `octets` stand for, always the same one.
+
+        Args:
+            alg: `ES256` or `EdDSA`.
+            octets: 64, uniformly random and as secret as the key: twice what is needed, so that
+                the remainder is as good as drawn.
+
+        Raises:
+            UsageError: `alg` is neither, or `octets` are too few.
+
+        FIPS 186-5 §A.2.1; RFC 8032 §5.1.5.
+        """
+        kty = _known(alg).kty
+        if kty not in {"EC", "OKP"} or len(octets) < _DERIVED_OCTETS:
+            raise UsageError(f"key: {alg} is not derived, or not from so few octets")
+        if kty == "EC":
+            scalar = int.from_bytes(octets, "big") % (_P256_ORDER - 1) + 1
+            return cls(alg, "", derive_private_key(scalar, SECP256R1()))
+        return cls(alg, "", Ed25519PrivateKey.from_private_bytes(octets[:32]))
 
     @classmethod
     def from_pem(cls, pem: bytes, alg: str, kid: str = "", *, trusted: bool = False) -> PrivateKey:
@@ -221,6 +249,12 @@ class PrivateKey:
     def to_pem(self) -> bytes:
         """Return the key as unencrypted PKCS #8. Seal it before it is stored."""
         return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PrivateKey) and self.public == other.public
+
+    def __hash__(self) -> int:
+        return hash(self.public)
 
     def __repr__(self) -> str:
         return f"PrivateKey(alg={self.alg!r}, kid={self.kid!r})"

@@ -99,7 +99,8 @@ def judge_token_response(
             "can use",
             code="token_type_unknown",
             stage=stage,
-            hint="bearer tokens are expected; is the client registered for another kind?",
+            hint=f"{' or '.join(token_types)} tokens are expected; is the client registered for "
+            "another kind?",
             facts={"endpoint": endpoint} if endpoint else None,
         )
     if token.scope is None:

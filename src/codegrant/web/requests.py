@@ -119,9 +119,11 @@ class _Call:
             self._is_first = False
             if response.status_code == 401 or self._flow is not None:
                 response = self._go_on(response, options)
-        if response.is_redirect and _leads_away(response):
-            # The next request is a copy of this one.
-            response.request.headers.pop("Authorization", None)
+        if response.is_redirect:
+            # The next request is a copy of this one. A proof is for one address.
+            proven = response.request.headers.pop("DPoP", None) is not None
+            if proven or _leads_away(response):
+                response.request.headers.pop("Authorization", None)
         return response
 
     def _go_on(self, response: requests.Response, options: dict[str, Any]) -> requests.Response:

@@ -34,6 +34,7 @@ ARGUMENTS: dict[str, Any] = {
     "untrusted_issuer": False,
     "require_s256": True,
     "offline": False,
+    "dpop": False,
     "token_endpoint_audience": False,
     "resource": (),
     "pushed_requests": None,
