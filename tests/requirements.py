@@ -517,7 +517,6 @@ OPEN = _expand(
         "AS-DEV": "01-05",
         "AS-TX": "01-04",
         "AS-FAPI": "01-06",
-        "CL-TOK": "13",
         "CL-NAT": "01-07",
         "CL-LO": "04",
         "RS-DPOP": "01-06",

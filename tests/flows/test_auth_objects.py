@@ -22,6 +22,7 @@ from tests.support.application import Application, Clock
 from tests.support.colours import Colour
 from tests.support.mock_provider import Answer, Lie, Listener, MockProvider, as_json, redirect
 from tests.support.picky_api import INVALID, PickyApi
+from tests.support.proving_provider import ProvingApi, ProvingProvider
 
 TOKEN = Secret("s3cret-access-token")
 
@@ -560,3 +561,26 @@ def test_requests_itself_would_keep_a_header_that_is_taken_out_here(
         session.get("http://localhost/a", auth=for_requests.BearerAuth(TOKEN), timeout=5)
     assert len(sent) == 2
     assert ("Authorization" in sent[1].headers) == carries
+
+
+@pytest.mark.requirement("CL-TOK-13")
+def test_a_bound_token_goes_with_a_proof_of_its_own_each_time(
+    make_app: Callable[..., Application], library: Library, make_http: Callable[[Any], Http]
+) -> None:
+    provider = ProvingProvider()
+    api = ProvingApi(provider)
+    api.nonce = "nonce-of-the-api"
+    app = make_app(provider, dpop=True)
+    tokens = app.log_in(provider)
+    http = make_http(library.refreshing(app.client, tokens))
+    # The first call is sent twice, with its body, for it did not know the nonce.
+    assert http.send("POST", f"{api.url}?a=b", b"hello") == (200, b"hello")
+    assert http.send("GET", api.url).status == 200
+    assert len(api.received) == 3
+    assert len(provider.verifier.seen) == 4  # two of them at the provider
+    api.routes["/old"] = lambda _: redirect("/me", 302)
+    assert http.send("GET", f"{api.origin}/old").status == 401
+    assert "authorization" not in api.received[-1].headers
+    assert "dpop" not in api.received[-1].headers
+    api.close()
+    provider.close()

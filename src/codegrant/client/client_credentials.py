@@ -11,6 +11,7 @@ from codegrant.client.token_requests import as_tuple, make_tokens, request_token
 from codegrant.client.tokens import Tokens
 from codegrant.errors import UsageError
 from codegrant.flow import Flow
+from codegrant.jose import PrivateKey
 from codegrant.messages.grants import ClientCredentialsRequest
 from codegrant.rules.metadata import VerifiedServer
 
@@ -40,9 +41,20 @@ def make_request(
 
 
 def ask_for_client(
-    config: ClientConfig, server: VerifiedServer, request: ClientCredentialsRequest, now: int
+    config: ClientConfig,
+    server: VerifiedServer,
+    request: ClientCredentialsRequest,
+    now: int,
+    dpop_key: PrivateKey | None = None,
 ) -> Flow[Tokens]:
     """Return tokens of the client itself; see `Client.client_credentials`.
+
+    Args:
+        config: of the client.
+        server: that is asked.
+        request: what for.
+        now: epoch seconds.
+        dpop_key: to bind them to, instead of a new one.
 
     RFC 6749 §4.4.2, §4.4.3. A refresh token, which should not come, is not kept: the next
     request needs none.
@@ -56,7 +68,7 @@ def ask_for_client(
             hint="give the client_secret or private_key that the server knows for this client",
         )
     scope = request.scope.split()
-    key = make_key(metadata) if config.dpop else None
+    key = dpop_key or (make_key(metadata) if config.dpop else None)
     body = yield from request_tokens(
         config, metadata, request.build(), scope=scope, now=now, hints=_HINTS, dpop_key=key
     )
@@ -72,4 +84,4 @@ def ask_again(
     """Return new tokens in the place of `tokens`, which `ask_for_client` gave."""
     scope = " ".join(sorted(tokens.scope | tokens.missing_scope))
     request = ClientCredentialsRequest(scope, tokens.resource, tokens.audience)
-    return (yield from ask_for_client(config, server, request, now))
+    return (yield from ask_for_client(config, server, request, now, tokens.dpop_key))

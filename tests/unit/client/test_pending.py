@@ -18,7 +18,7 @@ from codegrant.client.state import (
     seal_cookie,
 )
 from codegrant.errors import StateError
-from codegrant.jose import base64url
+from codegrant.jose import PrivateKey, base64url
 from codegrant.sealing import KeyRing
 from codegrant.secret import Secret
 
@@ -226,3 +226,14 @@ def test_each_cause_has_its_own_code_and_a_hint(
     assert said in error.message
     assert error.hint
     assert error.stage == "callback"
+
+
+@pytest.mark.parametrize("alg", ["ES256", "EdDSA"])
+def test_the_key_of_a_login_is_its_own_and_told_by_nothing_else_of_it(alg: str) -> None:
+    login, other = pending(), pending(8)
+    key = login.dpop_key(alg)
+    assert PendingLogin.open(login.seal(RING), RING).dpop_key(alg) == key
+    assert other.dpop_key(alg) != key
+    # Who knows the verifier, as the server does, does not know the key.
+    raw = base64url.decode(login.code_verifier.reveal())
+    assert key not in {PrivateKey.derive(alg, raw + raw), PrivateKey.derive(alg, raw + bytes(32))}

@@ -7,12 +7,15 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.dsa import generate_private_key as generate_dsa
 from cryptography.hazmat.primitives.asymmetric.ec import (
     SECP256K1,
+    SECP256R1,
     SECP384R1,
     SECP521R1,
     EllipticCurve,
+    derive_private_key,
     generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed448 import Ed448PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -26,6 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from codegrant.errors import MetadataRejected, TokenRejected, UsageError
 from codegrant.jose import ALGORITHMS, PrivateKey, PublicKey, parse_public_keys
 from codegrant.jose.base64url import encode
+from codegrant.jose.jwk import thumbprint_of
 
 from .samples import ALGS, PUBLISHED, VECTORS, other_private_key, private_key, public_jwk
 
@@ -65,6 +69,31 @@ def test_a_stored_key_is_the_same_key_when_it_is_read(alg: str, trusted: bool) -
     again = PrivateKey.from_pem(key.to_pem(), alg, key.kid, trusted=trusted)
     assert again.public == key.public
     key.public.verify(again.sign(DATA), DATA)
+
+
+@pytest.mark.parametrize("alg", ["ES256", "EdDSA"])
+def test_the_same_octets_are_the_same_key(alg: str) -> None:
+    octets = bytes(range(64))
+    key = PrivateKey.derive(alg, octets)
+    assert PrivateKey.derive(alg, octets) == key
+    assert PrivateKey.derive(alg, octets[::-1]) != key
+    key.public.verify(key.sign(DATA), DATA)
+    # The remainder by the order of the group, or the seed itself. FIPS 186-5 A.2.1
+    order = 115792089210356248762697446949407573529996955224135760342422259061068512044369
+    expected = (
+        derive_private_key(int.from_bytes(octets, "big") % (order - 1) + 1, SECP256R1())
+        if alg == "ES256"
+        else Ed25519PrivateKey.from_private_bytes(octets[:32])
+    )
+    assert key.public.thumbprint == thumbprint_of(expected.public_key())
+
+
+@pytest.mark.parametrize(
+    ("alg", "octets"), [("ES256", 63), ("EdDSA", 32), ("RS256", 64), ("none", 64), ("", 64)]
+)
+def test_no_key_is_derived_of_too_little_or_for_another_algorithm(alg: str, octets: int) -> None:
+    with pytest.raises(UsageError):
+        PrivateKey.derive(alg, bytes(octets))
 
 
 def test_a_key_may_have_a_name_of_its_own() -> None:
