@@ -1,4 +1,4 @@
-"""The programs of the pages about Starlette, FastAPI, ASGI and WSGI, with a running server."""
+"""The programs of the pages about Flask, Starlette, FastAPI, ASGI and WSGI, with a server."""
 
 from __future__ import annotations
 
@@ -9,31 +9,41 @@ from typing import Any
 import pytest
 
 from tests.support.documents import DOCUMENTS, example
-from tests.support.login_sites import BASE, AsgiLogin, SiteBrowser, WsgiLogin
+from tests.support.login_sites import BASE, AsgiLogin, FlaskLogin, SiteBrowser, WsgiLogin
 from tests.support.person import Person
 from tests.support.serving import Serving
 
 
-@pytest.fixture(params=["starlette", "fastapi", "asgi", "wsgi"])
+@pytest.fixture(params=["flask", "starlette", "fastapi", "asgi", "wsgi"])
 def site(
     request: pytest.FixtureRequest,
     shared_server: Serving,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[AsgiLogin | WsgiLogin]:
+) -> Iterator[AsgiLogin | FlaskLogin | WsgiLogin]:
     name = str(request.param)
-    registered = shared_server.add_client(name, redirect_uri=f"{BASE}/callback")
+    client_id = f"{name}-{request.function.__name__}"
+    registered = shared_server.add_client(client_id, redirect_uri=f"{BASE}/callback")
     monkeypatch.setenv("ISSUER", shared_server.issuer)
-    monkeypatch.setenv("CLIENT_ID", name)
+    monkeypatch.setenv("CLIENT_ID", client_id)
     monkeypatch.setenv("CLIENT_SECRET", registered["client_secret"])
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("SECRET_KEY", "k" * 40)
     monkeypatch.delenv("CODEGRANT_SECRET", raising=False)
+    monkeypatch.chdir(tmp_path)  # where the instance folder is made
     page = "asgi-wsgi" if name in {"asgi", "wsgi"} else name
     (document,) = (file for file in DOCUMENTS if file.name == f"{page}.md")
-    program = example(f"{name}_login.py", document)
+    program = example("flask_app.py" if name == "flask" else f"{name}_login.py", document)
     names: dict[str, Any] = {"__name__": name}
     exec(compile(program.text, program.name, "exec"), names)  # noqa: S102 - the documentation
     login = names["login"]
+    if name == "flask":
+        flask = FlaskLogin.__new__(FlaskLogin)
+        flask.app, flask.login = names["app"], login
+        yield flask
+        flask.close()
+        names["client"].close()
+        return
     if name == "wsgi":
         wsgi = WsgiLogin.__new__(WsgiLogin)
         wsgi.app, wsgi.login = names["app"], login
@@ -48,7 +58,7 @@ def site(
 
 
 def test_a_person_signs_in_and_the_api_answers(
-    site: AsgiLogin | WsgiLogin, shared_server: Serving
+    site: AsgiLogin | FlaskLogin | WsgiLogin, shared_server: Serving
 ) -> None:
     browser, person = SiteBrowser(site), Person(shared_server.issuer)
     subject = shared_server.run("users", "show", "alice").json["sub"]
@@ -62,3 +72,16 @@ def test_a_person_signs_in_and_the_api_answers(
     assert browser.post("/logout").location == "/"
     assert browser.get("/profile").status == 303
     assert "code_replayed" not in shared_server.log
+
+
+@pytest.mark.parametrize("site", ["flask"], indirect=True)
+def test_the_open_page_of_flask_offers_what_is_next(
+    site: FlaskLogin, shared_server: Serving
+) -> None:
+    browser, person = SiteBrowser(site), Person(shared_server.issuer)
+    assert 'href="/login?return_to=%2Fprofile"' in browser.get("/").text
+    started = browser.get("/login?return_to=%2Fprofile")
+    assert browser.get(person.authorize(started.location)).location == "/profile"
+    page = browser.get("/").text
+    assert "person-" in page
+    assert 'method="post" action="/logout"' in page
