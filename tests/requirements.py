@@ -518,7 +518,6 @@ OPEN = _expand(
         "AS-TX": "01-04",
         "AS-FAPI": "01-06",
         "CL-NAT": "01-07",
-        "CL-LO": "04",
         "RS-DPOP": "01-06",
         "RS-PRM": "01-03",
     }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from codegrant import Client
+from codegrant.jose import PrivateKey
 from tests.support.documents import ROOT, example
 from tests.support.mock_provider import CLIENT_SECRET
 from tests.support.proving_provider import ProvingApi, ProvingProvider
@@ -31,3 +35,13 @@ def test_the_tokens_of_a_login_are_bound() -> None:
     client.close()
     api.close()
     provider.close()
+
+
+def test_one_name_turns_the_profile_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("key.pem").write_bytes(PrivateKey.generate("ES256").to_pem())
+    names: dict[str, Any] = {"__name__": "fapi_client"}
+    exec(example("fapi_client.py", ROOT / "docs/dpop.md").text, names)  # noqa: S102
+    client: Client = names["client"]
+    assert client.flows.config.iss_required
+    client.close()

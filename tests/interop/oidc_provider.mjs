@@ -63,6 +63,8 @@ function serve() {
       clientCredentials: { enabled: true },
       deviceFlow: { enabled: true },
       devInteractions: { enabled: true },
+      // Its nonces change each minute, and no proof holds without one.
+      dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 'n'), requireNonce: () => true },
       introspection: { enabled: true, allowedPolicy: () => true },
       claimsParameter: { enabled: true },
       requestObjects: { enabled: true },

@@ -14,6 +14,7 @@ from codegrant.client.facade import LOGGER
 from codegrant.client.flows import ClientFlows
 from codegrant.client.login import make_login_request
 from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin
+from codegrant.client.profiles import ProfileName, apply_profile
 from codegrant.client.saved import SavedTokens
 from codegrant.client.tokens import Tokens
 from codegrant.client.userinfo import UserInfo
@@ -71,33 +72,33 @@ class AsyncClient:
         dangerously_use_token_endpoint_as_audience: bool = False,
         offline: bool = False,
         dpop: bool = False,
+        profile: ProfileName | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._flows = ClientFlows(
-            make_config(
-                server,
-                client_id=client_id,
-                client_secret=client_secret,
-                private_key=private_key,
-                private_key_id=private_key_id,
-                token_endpoint_auth_method=token_endpoint_auth_method,
-                redirect_uri=redirect_uri,
-                scope=scope,
-                response_mode=response_mode,
-                api_origins=api_origins,
-                id_token_algs=id_token_algs,
-                leeway=leeway,
-                login_lifetime=login_lifetime,
-                untrusted_issuer=untrusted_issuer,
-                require_s256=not dangerously_allow_missing_pkce_support,
-                token_endpoint_audience=dangerously_use_token_endpoint_as_audience,
-                resource=resource,
-                pushed_requests=pushed_requests,
-                signed_requests=signed_requests,
-                offline=offline,
-                dpop=dpop,
-            )
+        config = make_config(
+            server,
+            client_id=client_id,
+            client_secret=client_secret,
+            private_key=private_key,
+            private_key_id=private_key_id,
+            token_endpoint_auth_method=token_endpoint_auth_method,
+            redirect_uri=redirect_uri,
+            scope=scope,
+            response_mode=response_mode,
+            api_origins=api_origins,
+            id_token_algs=id_token_algs,
+            leeway=leeway,
+            login_lifetime=login_lifetime,
+            untrusted_issuer=untrusted_issuer,
+            require_s256=not dangerously_allow_missing_pkce_support,
+            token_endpoint_audience=dangerously_use_token_endpoint_as_audience,
+            resource=resource,
+            pushed_requests=pushed_requests,
+            signed_requests=signed_requests,
+            offline=offline,
+            dpop=dpop,
         )
+        self._flows = ClientFlows(apply_profile(config, profile))
         self._driver = AsyncDriver(HttpSettings(timeout=timeout, ca_file=ca_file, logger=LOGGER))
         self._clock = clock
 

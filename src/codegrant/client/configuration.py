@@ -53,6 +53,8 @@ class ClientConfig:
         offline: whether a refresh token is asked for in the provider's own way.
         dpop: whether tokens are bound to a key that is drawn for each login, and an answer
             without such a binding is refused (RFC 9449).
+        iss_required: whether a callback must name its issuer although the server's metadata does
+            not promise it (RFC 9207).
         nonces: what each origin wants in its proofs.
     """
 
@@ -77,6 +79,7 @@ class ClientConfig:
     provider: Provider | None = None
     offline: bool = False
     dpop: bool = False
+    iss_required: bool = False
     nonces: ProofNonces = field(default_factory=ProofNonces, compare=False, repr=False)
 
     def __post_init__(self) -> None:

@@ -17,6 +17,7 @@ from codegrant.client.configuration import make_config, parse_scope_argument
 from codegrant.client.flows import ClientFlows
 from codegrant.client.login import make_login_request
 from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin
+from codegrant.client.profiles import ProfileName, apply_profile
 from codegrant.client.saved import SavedTokens
 from codegrant.client.tokens import Tokens
 from codegrant.client.userinfo import UserInfo
@@ -56,9 +57,8 @@ class Client:
         redirect_uri: as registered; may be given with each login instead.
         scope: what to ask for, one text or a sequence; see `ClientConfig`.
         resource: the APIs that access tokens are for, unless a call names others. RFC 8707.
-        pushed_requests: by default where the server offers or requires it; see `ClientConfig`.
-        signed_requests: sign authorization requests with `private_key`. RFC 9101.
-        dpop: bind the tokens of each login to a key of its own. RFC 9449.
+        pushed_requests, signed_requests, dpop: see `ClientConfig`.
+        profile: `fapi2` turns on all that the FAPI 2.0 Security Profile asks of a client.
         response_mode: `form_post` has the callback come as a form; by default in the address.
         api_origins: where access tokens may go; by default every https or loopback origin.
         id_token_algs: which may sign an ID token; by default those of the metadata.
@@ -106,33 +106,33 @@ class Client:
         dangerously_use_token_endpoint_as_audience: bool = False,
         offline: bool = False,
         dpop: bool = False,
+        profile: ProfileName | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._flows = ClientFlows(
-            make_config(
-                server,
-                client_id=client_id,
-                client_secret=client_secret,
-                private_key=private_key,
-                private_key_id=private_key_id,
-                token_endpoint_auth_method=token_endpoint_auth_method,
-                redirect_uri=redirect_uri,
-                scope=scope,
-                response_mode=response_mode,
-                api_origins=api_origins,
-                id_token_algs=id_token_algs,
-                leeway=leeway,
-                login_lifetime=login_lifetime,
-                untrusted_issuer=untrusted_issuer,
-                require_s256=not dangerously_allow_missing_pkce_support,
-                token_endpoint_audience=dangerously_use_token_endpoint_as_audience,
-                resource=resource,
-                pushed_requests=pushed_requests,
-                signed_requests=signed_requests,
-                offline=offline,
-                dpop=dpop,
-            )
+        config = make_config(
+            server,
+            client_id=client_id,
+            client_secret=client_secret,
+            private_key=private_key,
+            private_key_id=private_key_id,
+            token_endpoint_auth_method=token_endpoint_auth_method,
+            redirect_uri=redirect_uri,
+            scope=scope,
+            response_mode=response_mode,
+            api_origins=api_origins,
+            id_token_algs=id_token_algs,
+            leeway=leeway,
+            login_lifetime=login_lifetime,
+            untrusted_issuer=untrusted_issuer,
+            require_s256=not dangerously_allow_missing_pkce_support,
+            token_endpoint_audience=dangerously_use_token_endpoint_as_audience,
+            resource=resource,
+            pushed_requests=pushed_requests,
+            signed_requests=signed_requests,
+            offline=offline,
+            dpop=dpop,
         )
+        self._flows = ClientFlows(apply_profile(config, profile))
         self._driver = SyncDriver(HttpSettings(timeout=timeout, ca_file=ca_file, logger=LOGGER))
         self._clock = clock
 

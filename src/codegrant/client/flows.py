@@ -151,7 +151,8 @@ class ClientFlows:
                 self.config.provider, server.metadata.issuer, response.iss
             )
             or None,
-            iss_required=server.metadata.authorization_response_iss_parameter_supported,
+            iss_required=self.config.iss_required
+            or server.metadata.authorization_response_iss_parameter_supported,
             endpoint=server.metadata.authorization_endpoint,
             redirect_uri=login.provider.redirect_uri,
         )

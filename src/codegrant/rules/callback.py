@@ -75,7 +75,7 @@ def check_callback(
         )
     if response.iss is None and iss_required:
         raise CallbackRejected(
-            "iss: it is missing, and the server says that it always sends it",
+            "iss: it is missing, where the server promises or the profile demands it",
             code="iss_missing",
             stage="callback",
             hint=_MIX_UP,

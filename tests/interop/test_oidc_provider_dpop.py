@@ -1,0 +1,125 @@
+"""oidc-provider (npm) as the server of a client whose tokens are bound to a key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import jwt
+import pytest
+
+from codegrant import CodegrantError, Refused, Tokens
+from codegrant.jose import PrivateKey
+from tests.interop.conftest import AWKWARD_SECRET
+from tests.interop.oidc_provider_server import DevVisitor, describe_client, open_provider
+from tests.support.application import Application
+from tests.support.colours import Colour
+
+API = "https://api.example/jwt/ES256"
+KEY = PrivateKey.generate("ES256")
+
+Apply: TypeAlias = Callable[..., Application]
+
+
+@pytest.fixture(scope="module")
+def issuer(node: str) -> Iterator[str]:
+    bound: dict[str, object] = {
+        "dpop_bound_access_tokens": True,
+        "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
+    }
+    confidential = {**describe_client("confidential", "client_secret_basic"), **bound}
+    public = {
+        **describe_client("public", "none"),
+        **bound,
+        "grant_types": ["authorization_code", "refresh_token"],
+        "require_pushed_authorization_requests": True,
+    }
+    fapi = {
+        **describe_client("fapi", "private_key_jwt", "ES256"),
+        **bound,
+        "jwks": {"keys": [KEY.public.to_jwk()]},
+        "require_pushed_authorization_requests": True,
+    }
+    del fapi["client_secret"]
+    with open_provider(node, [confidential, public, fapi], ["RS256", "ES256"]) as provider:
+        yield str(provider.ready["issuer"])
+
+
+@pytest.fixture
+def apply(colour: Colour, ca_file: str, issuer: str) -> Iterator[Apply]:
+    """Makes applications; changes are arguments of `Client`."""
+    made: list[Application] = []
+
+    def make(client_id: str, **changes: Any) -> Application:
+        given = {
+            "client_id": client_id,
+            "client_secret": AWKWARD_SECRET if client_id == "confidential" else None,
+            "scope": "openid offline_access",
+            "dpop": True,
+            **changes,
+        }
+        made.append(Application(colour, issuer, ca_file=ca_file, **given))
+        return made[-1]
+
+    yield make
+    for application in made:
+        application.close()
+
+
+def log_in(app: Application, issuer: str, **arguments: Any) -> Tokens:
+    return app.log_in(DevVisitor(issuer), **{"prompt": "consent", **arguments})
+
+
+@pytest.mark.needs("node")
+@pytest.mark.requirement("CL-TOK-13", "CL-LO-04")
+@pytest.mark.parametrize(
+    ("client_id", "pushed"),
+    [("confidential", None), ("confidential", False), ("public", None), ("fapi", None)],
+)
+def test_a_login_is_bound_from_its_first_request_to_its_refresh(
+    issuer: str, apply: Apply, client_id: str, pushed: bool | None
+) -> None:
+    by_name = {"private_key": KEY, "profile": "fapi2"} if client_id == "fapi" else {}
+    app = apply(client_id, pushed_requests=pushed, **by_name)
+    tokens = log_in(app, issuer)
+    assert (tokens.token_type, tokens.verified_identity().subject) == ("DPoP", "alice")
+    assert app.userinfo(tokens).sub == "alice"
+    again = app.refresh(tokens)
+    assert again.dpop_key == tokens.dpop_key
+    assert app.userinfo(again).sub == "alice"
+    # Its userinfo endpoint is an API as well.
+    assert app.get(again, f"{issuer}/me").json()["sub"] == "alice"
+
+
+@pytest.mark.needs("node")
+def test_the_access_token_names_the_key(issuer: str, apply: Apply) -> None:
+    app = apply("confidential")
+    client: Any = app.client
+    tokens = log_in(app, issuer, scope="openid read", resource=API)
+    own = app.colour.wait(client.client_credentials(scope="read", resource=API))
+    for each in (tokens, own):
+        assert each.dpop_key is not None
+        claims = jwt.decode(each.access_token.reveal(), options={"verify_signature": False})
+        assert claims["cnf"] == {"jkt": each.dpop_key.public.thumbprint}
+
+
+@pytest.mark.needs("node")
+def test_without_the_key_nothing_of_it_is_worth_anything(issuer: str, apply: Apply) -> None:
+    app = apply("public")
+    tokens = log_in(app, issuer)
+    other = replace(tokens, dpop_key=PrivateKey.generate("ES256"))
+    for stolen in (other, replace(tokens, dpop_key=None)):
+        with pytest.raises(Refused) as caught:
+            app.userinfo(stolen)
+        assert caught.value.error in {"invalid_token", "invalid_dpop_proof", "invalid_request"}
+    with pytest.raises(CodegrantError):
+        app.refresh(other)
+
+
+@pytest.mark.needs("node")
+def test_a_client_that_must_bind_its_tokens_says_so(issuer: str, apply: Apply) -> None:
+    app = apply("confidential", dpop=False)
+    with pytest.raises(Refused) as caught:
+        app.log_in(DevVisitor(issuer))
+    assert caught.value.stage in {"token", "pushed_authorization"}
