@@ -38,6 +38,9 @@ VARIABLES: dict[str, dict[str, Any]] = {
     "mastodon": {"instance": "social.example"},
 }
 
+# Where the application has no secret.
+PUBLIC = frozenset({"bluesky"})
+
 
 class Site(NamedTuple):
     """An application, and the provider that it logs people in at."""
@@ -83,7 +86,7 @@ def make_persona(facts: str | Facts, **arguments: Any) -> Persona:
     name = facts if isinstance(facts, str) else facts.id
     given = {
         "client_id": CLIENT_ID,
-        "client_secret": APPLE_KEY if name == "apple" else SECRET,
+        "client_secret": APPLE_KEY if name == "apple" else "" if name in PUBLIC else SECRET,
         "redirect_uri": REDIRECT_URI,
         "variables": {n: str(v) for n, v in VARIABLES.get(name, {}).items() if n != "private_key"},
         **arguments,
@@ -96,7 +99,7 @@ def make_client(
 ) -> Client | AsyncClient:
     """Return the client of a program at a known provider."""
     name = server if isinstance(server, str) else server.id
-    secret = {} if name == "apple" else {"client_secret": Secret(SECRET)}
+    secret = {} if name in {"apple", *PUBLIC} else {"client_secret": Secret(SECRET)}
     given: dict[str, Any] = {
         "client_id": CLIENT_ID,
         "redirect_uri": REDIRECT_URI,
@@ -124,6 +127,6 @@ def make_site(
 
 
 __all__ = [
-    "CLIENT_ID", "REDIRECT_URI", "SECRET", "TENANT", "VARIABLES", "Site", "find_facts", "known",
-    "make_client", "make_persona", "make_site",
+    "CLIENT_ID", "PUBLIC", "REDIRECT_URI", "SECRET", "TENANT", "VARIABLES", "Site", "find_facts",
+    "known", "make_client", "make_persona", "make_site",
 ]  # fmt: skip

@@ -68,8 +68,6 @@ def _section(entry: Entry) -> str:
         ("Refresh token", _offline(known)),
         ("E-mail", _PROOF[known.user.email_proof] if known.user.email or known.emails else "none"),
     ]
-    if entry.lacks:
-        rows[0] = ("In the program", f"not yet: it demands {entry.lacks}, which the client has not")
     if known.emails is not None:
         rows[-1] = ("E-mail", "verified only as the list of addresses says it")
     lines = [f"## {known.name}", ""]

@@ -292,7 +292,7 @@ def make_config(
         guarded=untrusted_issuer or (known is not None and known.has(Quirk.HOST_CHOSEN)),
         provider=known,
         offline=offline,
-        dpop=dpop,
+        dpop=dpop or (known is not None and known.dpop),
     )
 
 

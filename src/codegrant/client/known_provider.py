@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import cast
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.tokens import Tokens
-from codegrant.errors import MessageError
+from codegrant.errors import MessageError, ResponseRejected
 from codegrant.messages.authorization import AuthorizationRequest
-from codegrant.messages.json import parse_object
+from codegrant.messages.json import JsonValue, parse_object
 from codegrant.messages.parameters import Parameters
 from codegrant.providers import Provider, Quirk
+from codegrant.rules.identity import find_subject
 from codegrant.rules.quirks import callback_scope
 from codegrant.rules.redirect_uri import add_to_query
 from codegrant.rules.scope import format_scope
@@ -22,6 +24,7 @@ __all__ = [
     "authorization_url",
     "consent_prompt",
     "default_scope",
+    "keep_person",
     "request_parameters",
     "scope_parameter",
     "wants_consent",
@@ -83,6 +86,30 @@ def add_callback(config: ClientConfig, parameters: Parameters, tokens: Tokens) -
         with suppress(MessageError):
             tokens = replace(tokens, extra={**tokens.extra, "user": parse_object(user)})
     return tokens
+
+
+def keep_person(config: ClientConfig, before: Tokens, after: Tokens) -> Tokens:
+    """Return the tokens of a refresh, where tokens alone say whose they are.
+
+    Raises:
+        ResponseRejected: `sub_mismatch`, they are somebody else's.
+    """
+    provider = config.provider
+    if provider is None or provider.user.source != "tokens":
+        return after
+    extra = {**before.extra, **after.extra}
+    old, new = (
+        find_subject(cast("Mapping[str, JsonValue]", told), provider.user)
+        for told in (before.extra, extra)
+    )
+    if old != new:
+        raise ResponseRejected(
+            "the tokens of the refresh are another person's than those before",
+            code="sub_mismatch",
+            stage="refresh",
+            facts={"endpoint": after.token_endpoint},
+        )
+    return replace(after, extra=extra)
 
 
 def consent_prompt(config: ClientConfig) -> str | None:

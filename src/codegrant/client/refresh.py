@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.exchange import allowed_algs
+from codegrant.client.known_provider import keep_person
 from codegrant.client.token_requests import make_tokens, request_tokens
 from codegrant.client.tokens import Tokens
 from codegrant.errors import CodegrantError, LoginRequired, MetadataRejected, Refused
@@ -88,6 +89,7 @@ def refresh_tokens(
         token_endpoint=tokens.token_endpoint,
         dpop_key=tokens.dpop_key,
     )
+    new = keep_person(config, tokens, new)
     return replace(
         new,
         refresh_token=body.refresh_token or refresh_token,

@@ -99,15 +99,10 @@ def provider(
         private_key: Apple: that key, PEM as it was downloaded.
 
     Raises:
-        ConfigurationError: there is no such provider, or it demands what this client has not, or
-            a value is missing, of no use to it, or malformed.
+        ConfigurationError: there is no such provider, or a value is missing, of no use to it, or
+            malformed.
     """
     entry = find_entry(id)
-    if entry.lacks:
-        raise ConfigurationError(
-            f"server: {entry.provider.name} demands {entry.lacks}, which this client does not have",
-            code="unsupported_provider",
-        )
     given = {
         "tenant": tenant, "domain": domain, "authorization_server": authorization_server,
         "base_url": base_url, "realm": realm, "region": region, "user_pool": user_pool,

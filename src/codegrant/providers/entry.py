@@ -18,11 +18,8 @@ class Entry(NamedTuple):
         provider: as far as it is the same for everybody.
         needs: variables that the program must give, as `provider` calls them.
         defaults: of those that it may give.
-        lacks: what this provider demands and Codegrant's client has not; such a row is told of,
-            and makes no client.
     """
 
     provider: Provider
     needs: tuple[str, ...] = ()
     defaults: Mapping[str, str] = MappingProxyType({})
-    lacks: str = ""

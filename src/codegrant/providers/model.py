@@ -172,6 +172,7 @@ class Provider:
         issuer_alias: the second spelling of the issuer in an ID token.
         tenants: which tenants may log people in.
         signed_secret: what the client secret is made from.
+        dpop: whether it binds all tokens to a key of their login, and takes no others. RFC 9449.
         error_codes: the OAuth code for what the provider says instead.
         quirks: its departures from the standards.
         notes: what a developer should know besides.
@@ -198,6 +199,7 @@ class Provider:
     issuer_alias: str = ""
     tenants: TenantRule | None = None
     signed_secret: SignedSecret | None = None
+    dpop: bool = False
     error_codes: Mapping[str, str] = field(default_factory=dict[str, str], hash=False, repr=False)
     quirks: frozenset[Quirk] = frozenset()
     notes: tuple[str, ...] = field(default=(), repr=False)

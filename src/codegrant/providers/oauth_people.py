@@ -289,10 +289,14 @@ PEOPLE = (
             scope=("atproto",),
             auth_method="none",
             user=UserShape(source="tokens", email=(), email_proof="never", name=(), picture=()),
+            dpop=True,
             quirks=frozenset({Quirk.HOST_CHOSEN}),
             notes=(
                 "`client_id` is the https address of the client's metadata document.",
-                "PAR and DPoP are demanded.",
+                (
+                    "Requests are pushed (PAR), and tokens are bound to a key of the login (DPoP), "
+                    "without a word in the program."
+                ),
                 (
                     "The subject is the DID in the token answer; that its PDS names this server is "
                     "for the program to look up."
@@ -300,6 +304,5 @@ PEOPLE = (
             ),
         ),
         defaults={"base_url": "https://bsky.social"},
-        lacks="DPoP",
     ),
 )

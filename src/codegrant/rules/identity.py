@@ -13,7 +13,7 @@ from codegrant.errors import ResponseRejected
 from codegrant.messages.json import JsonValue
 from codegrant.providers import EmailList, Provider, Quirk, UserShape
 
-__all__ = ["Identity", "StatedEmail", "find_email", "find_user", "read_identity"]
+__all__ = ["Identity", "StatedEmail", "find_email", "find_subject", "find_user", "read_identity"]
 
 _MOST_CHARACTERS = 255
 STANDARD_CLAIMS = UserShape(source="id_token")
@@ -97,7 +97,13 @@ def read_identity(
     Raises:
         ResponseRejected: `sub_missing`, it does not say who it is about.
     """
-    found = subject or _subject(user, shape)
+    found = subject or find_subject(user, shape)
+    if found is None:
+        raise ResponseRejected(
+            f"{' or '.join(shape.subject)}: the answer does not say who it is about",
+            code="sub_missing",
+            stage="userinfo",
+        )
     email = _first_text(user, shape.email)
     verified = email is not None and _is_proven(user, shape, provider)
     if stated is not None:
@@ -127,18 +133,15 @@ def find_email(answer: JsonValue, emails: EmailList) -> StatedEmail | None:
     return None
 
 
-def _subject(user: Mapping[str, JsonValue], shape: UserShape) -> str:
+def find_subject(user: Mapping[str, JsonValue], shape: UserShape) -> str | None:
+    """Return the id of the person that `user` describes; None when it has none."""
     for path in shape.subject:
         value = _at(user, path)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if isinstance(value, str) and 0 < len(value) <= _MOST_CHARACTERS:
             return value
-    raise ResponseRejected(
-        f"{' or '.join(shape.subject)}: the answer does not say who it is about",
-        code="sub_missing",
-        stage="userinfo",
-    )
+    return None
 
 
 def _is_proven(user: Mapping[str, JsonValue], shape: UserShape, provider: Provider | None) -> bool:

@@ -143,7 +143,8 @@ def make_persona(
     if uri is None:
         raise UsageError("redirect_uri: the client has none of its own, so give it here")
     secret, signed = config.client_secret, config.signed_secret
-    if secret is None and signed is None:
+    needs_secret = config.provider.auth_method != "none"
+    if secret is None and signed is None and needs_secret:
         raise UsageError(f"client: at {config.provider.id} a client needs a secret")
     return Persona(
         config.provider.id,

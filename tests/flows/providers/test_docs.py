@@ -34,8 +34,8 @@ def test_the_index_is_the_catalogue() -> None:
     assert INDEX.read_text(encoding="utf-8") == write()
 
 
-def test_the_ten_most_used_have_a_page_each() -> None:
-    assert {page.stem for page in PAGES.glob("*.md")} == {*MOST_USED, "index"}
+def test_the_ten_most_used_have_a_page_each_and_bluesky_as_well() -> None:
+    assert {page.stem for page in PAGES.glob("*.md")} == {*MOST_USED, "bluesky", "index"}
 
 
 @pytest.mark.parametrize("name", MOST_USED)
@@ -102,6 +102,29 @@ def test_the_program_of_a_page_logs_somebody_in(
             getattr(kept, "close", lambda: None)()
 
 
+def test_the_program_for_bluesky_publishes_what_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = "https://app.example"
+    monkeypatch.setenv("HOME_URL", base)
+    with Wire() as wire:
+        names = load("bluesky", tmp_path, monkeypatch)
+        browser = names["app"].test_client()
+        about = browser.get("/client.json", base_url=base).json
+        (redirect_uri,) = about["redirect_uris"]
+        persona = make_persona("bluesky", client_id=about["client_id"], redirect_uri=redirect_uri)
+        assert about["client_id"] == f"{base}/client.json"
+        assert set(about["scope"].split()) <= set(persona.facts.scopes)
+        persona.serve(wire)
+        sent = follow(browser, browser.get("/", base_url=base).location, base)
+        back = follow(browser, persona.authorize(sent.location), base)
+        assert back.status_code == 303, back.text
+        home = follow(browser, back.location, base)
+        assert home.json == {"did": persona.facts.subject(Person())}
+        for kept in names["app"].extensions["codegrant.login"].values():
+            getattr(kept, "close", lambda: None)()
+
+
 def test_the_script_for_google_asks_for_consent_only_when_it_must() -> None:
     names: dict[str, Any] = {}
     source = example("google_script.py", PAGES / "google.md").text
@@ -128,4 +151,4 @@ def test_the_script_for_google_asks_for_consent_only_when_it_must() -> None:
 def test_every_program_of_these_pages_is_run_here() -> None:
     found = [one.name for page in PAGES.glob("*.md") for one in read_examples(page)]
     named = {name for name in found if name}
-    assert named == {f"{name}_app.py" for name in MOST_USED} | {"google_script.py"}
+    assert named == {f"{name}_app.py" for name in (*MOST_USED, "bluesky")} | {"google_script.py"}

@@ -7,20 +7,21 @@ from dataclasses import replace
 import pytest
 
 from codegrant import LoginRequired, Refused, ResponseRejected, TokenRejected
-from codegrant.providers import IDS, find_entry
+from codegrant.providers import IDS
 from codegrant.testing.personas import Person
 from tests.flows.providers.conftest import MakeSite
-from tests.support.personas import find_facts
+from tests.support.personas import PUBLIC, find_facts
 
 # Written here a second time, so that neither the catalogue nor the personas can be wrong alone.
-NO_EMAIL = {"reddit", "strava", "mastodon"}
+NO_EMAIL = {"reddit", "strava", "mastodon", "bluesky"}
 UNPROVEN = {
     "microsoft", "facebook", "spotify", "notion", "atlassian", "amazon", "stripe", "hubspot",
 }  # fmt: skip
-NO_NAME = {"hubspot"}
+NO_NAME = {"hubspot", "bluesky"}
 SHORT_NAME = {"zoom"}
 NO_PICTURE = {
     "microsoft", "apple", "discord", "twitch", "amazon", "stripe", "hubspot",
+    "bluesky",
 }  # fmt: skip
 NO_REFRESH = {"facebook", "mastodon"}
 ISSUERS = {
@@ -40,19 +41,19 @@ ISSUERS = {
     "strava": "https://www.strava.com",
     "bitbucket": "https://bitbucket.org",
     "mastodon": "https://social.example",
+    "bluesky": "https://bsky.social",
 }
 # What a refusal is called by those that have a word of their own which means no OAuth code.
 BAD_CODE = {"facebook": "OAuthException"}
 BAD_SECRET = {"facebook": "OAuthException"}
 
-PLAYED = [one for one in IDS if not find_entry(one).lacks]
-WITH_ID_TOKEN = [one for one in PLAYED if find_facts(one).issuer]
+WITH_ID_TOKEN = [one for one in IDS if find_facts(one).issuer]
 # Apple has no API, and HubSpot's userinfo is one that the client itself authenticates at.
-WITH_API = [one for one in PLAYED if one not in {"apple", "hubspot"}]
+WITH_API = [one for one in IDS if one not in {"apple", "hubspot"}]
 # Who tells of the person without being asked, in an ID token or beside the access token.
-ASKED = [one for one in PLAYED if one not in {*WITH_ID_TOKEN, "notion", "strava"}]
-EVERY = pytest.mark.parametrize("name", PLAYED)
-REFRESHING = pytest.mark.parametrize("name", [one for one in PLAYED if one not in NO_REFRESH])
+ASKED = [one for one in IDS if one not in {*WITH_ID_TOKEN, "notion", "strava", "bluesky"}]
+EVERY = pytest.mark.parametrize("name", IDS)
+REFRESHING = pytest.mark.parametrize("name", [one for one in IDS if one not in NO_REFRESH])
 
 
 @EVERY
@@ -96,7 +97,7 @@ def test_an_address_that_the_provider_has_not_proven_is_not_verified(
 def test_scope_and_lifetime_are_read_in_the_provider_s_way(make: MakeSite, name: str) -> None:
     site = make(name)
     tokens = site.log_in()
-    assert tokens.token_type == "Bearer"
+    assert tokens.token_type == ("DPoP" if name == "bluesky" else "Bearer")
     assert tokens.scope <= set(site.persona.facts.scopes)
     assert tokens.missing_scope == frozenset()
     lifetime = site.persona.facts.lifetime
@@ -162,7 +163,7 @@ def test_a_code_that_is_spent_is_refused_in_the_provider_s_words(make: MakeSite,
     assert site.log_in().received_at
 
 
-@EVERY
+@pytest.mark.parametrize("name", [one for one in IDS if one not in PUBLIC])
 def test_a_wrong_secret_is_refused_and_never_shown(make: MakeSite, name: str) -> None:
     site = make(name)
     site.persona.change_secret()

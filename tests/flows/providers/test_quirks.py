@@ -22,7 +22,6 @@ WORDS_ONLY = {Quirk.ERROR_WITH_200, Quirk.API_KEY_SECRET, Quirk.HOST_CHOSEN}
 PAIRS = [
     (name, quirk)
     for name in IDS
-    if not find_entry(name).lacks
     for quirk in sorted(find_entry(name).provider.quirks - WORDS_ONLY, key=lambda one: one.name)
 ]
 

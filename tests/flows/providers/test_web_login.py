@@ -97,6 +97,19 @@ def test_somebody_is_identified_without_openid(make: MakeSite, clock: Clock) -> 
     assert browser.who() == Person().subject
 
 
+def test_a_login_whose_tokens_are_bound_to_a_key_lasts(make: MakeSite, clock: Clock) -> None:
+    bluesky = persona_at("bluesky", clock)
+    browser = make(bluesky)
+    assert pass_through(browser, bluesky, "/login?return_to=/profile").location == "/profile"
+    assert browser.who() == f"did:plc:{Person().subject}"
+    # The key is kept with the session: a day later it proves the refresh, and the call.
+    clock.ahead = 86_400
+    bluesky.change_nonces()
+    browser.site.api_url = bluesky.facts.userinfo
+    assert browser.get("/call").json == {"status": [200, 200], "changed": True}
+    assert asked(bluesky, "refresh_token") == 2  # refused for want of the nonce, and with it
+
+
 def test_a_login_that_cannot_be_identified_is_none(make: MakeSite, clock: Clock) -> None:
     github = persona_at("github", clock)
     browser = make(github)

@@ -10,14 +10,11 @@ import pytest
 from codegrant import AsyncClient, Client, ConfigurationError, Provider, ServerMetadata, provider
 from codegrant.providers import IDS, Quirk, find_entry
 from codegrant.rules.metadata import trust_server_metadata
-from tests.support.personas import VARIABLES
+from tests.support.personas import PUBLIC, VARIABLES
 
 
 def whole(name: str) -> Provider:
     return provider(name, **VARIABLES.get(name, {}))
-
-
-USABLE = [name for name in IDS if not find_entry(name).lacks]
 
 
 def test_there_are_thirty_providers() -> None:
@@ -25,7 +22,7 @@ def test_there_are_thirty_providers() -> None:
     assert {find_entry(name).provider.id for name in IDS} == set(IDS)
 
 
-@pytest.mark.parametrize("name", USABLE)
+@pytest.mark.parametrize("name", IDS)
 def test_every_provider_is_whole(name: str) -> None:
     known = whole(name)
     assert "{" not in f"{known.issuer}{known.user_agent}"
@@ -43,9 +40,9 @@ def test_every_provider_is_whole(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
-@pytest.mark.parametrize("name", USABLE)
+@pytest.mark.parametrize("name", IDS)
 def test_every_provider_makes_a_client(kind: Any, name: str) -> None:
-    secret = {} if name == "apple" else {"client_secret": "s" * 20}
+    secret = {} if name in {"apple", *PUBLIC} else {"client_secret": "s" * 20}
     named: Any = whole(name) if name in VARIABLES else name
     client = kind(named, client_id="app", **secret)
     config = client.flows.config
@@ -170,9 +167,9 @@ def test_the_program_may_say_how_it_authenticates() -> None:
     assert Client("github", client_id="app").flows.config.token_endpoint_auth_method is None
 
 
-def test_a_provider_that_demands_more_than_the_client_has_is_told_so() -> None:
-    assert [name for name in IDS if find_entry(name).lacks] == ["bluesky"]
-    for call in (provider, lambda name: Client(name, client_id="https://app.example/client.json")):
-        with pytest.raises(ConfigurationError, match="demands DPoP") as caught:
-            call("bluesky")
-        assert caught.value.code == "unsupported_provider"
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_where_tokens_must_be_bound_no_program_has_to_say_it(kind: Any) -> None:
+    assert [name for name in IDS if find_entry(name).provider.dpop] == ["bluesky"]
+    assert kind("bluesky", client_id="https://app.example/client.json").flows.config.dpop
+    assert not kind("github", client_id="app").flows.config.dpop
+    assert kind("github", client_id="app", dpop=True).flows.config.dpop

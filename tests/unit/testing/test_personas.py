@@ -109,6 +109,20 @@ def test_the_persona_of_a_client_with_a_signed_secret_has_its_key(
     assert client.identity(tokens).email == Person().email
 
 
+def test_a_public_client_has_a_persona_where_none_has_a_secret(
+    provider: ProviderInProcess,
+) -> None:
+    app = f"{HOME}/client.json"
+    client = Client("bluesky", client_id=app, redirect_uri=f"{HOME}/callback")
+    persona = provider.persona(client)
+    login = client.start_login()
+    tokens = client.finish_login(persona.authorize(login.url), login)
+    assert client.identity(tokens).subject == f"did:plc:{Person().number}"
+    public = Client("github", client_id="app", redirect_uri=f"{HOME}/callback")
+    with pytest.raises(UsageError, match="needs a secret"):
+        provider.persona(public)
+
+
 def test_only_a_known_provider_has_a_persona(provider: ProviderInProcess) -> None:
     for client, told in (
         (Client("https://issuer.test", client_id="a", client_secret="b"), "no persona"),

@@ -60,10 +60,12 @@ class Facts:
         emails: address of a list of addresses; empty for none.
         more: further addresses that answer a bearer token, each with what it says.
         issuer: of the metadata and of ID tokens; empty without OpenID.
+        plain_issuer: of the metadata of a server without OpenID; empty where there is none.
+        pushed: where requests are pushed, as all of them then must be; empty for nowhere.
         published_issuer: what the metadata says instead.
         second_issuer: what ID tokens say in the place of `issuer`.
         unlisted: members that the metadata lacks.
-        auth: how a client with a secret authenticates.
+        auth: how a client authenticates.
         secret: what a client secret looks like: its beginning.
         signed_secret: the secret is a JWT for this audience, signed with ES256.
         scopes: that exist.
@@ -85,11 +87,13 @@ class Facts:
         headers: that API calls must have; an empty value means any.
         user_agent: the beginning that every User-Agent must have.
         errors: how a refusal looks.
+        dpop: tokens are bound to a key, and every proof of it has a nonce.
         bare_401: a token that is no good is answered with 401 and no challenge.
         codes: what this provider says for an OAuth error code.
         user: what userinfo says of a person.
         claims: what an ID token says of a person besides the subject.
         in_token: what the first token answer says of a person.
+        tells_again: every later one says it too.
         subject: the person's id, as it must come out.
         iss: whether the callback carries the issuer.
         form_post: whether the callback is a form.
@@ -105,10 +109,12 @@ class Facts:
     revoke: str = ""
     emails: str = ""
     issuer: str = ""
+    plain_issuer: str = ""
+    pushed: str = ""
     published_issuer: str = ""
     second_issuer: str = ""
     unlisted: tuple[str, ...] = ()
-    auth: Literal["basic", "post"] = "basic"
+    auth: Literal["basic", "post", "none"] = "basic"
     secret: str = ""
     signed_secret: str = ""
     scopes: tuple[str, ...] = ()
@@ -129,11 +135,13 @@ class Facts:
     headers: tuple[tuple[str, str], ...] = ()
     user_agent: str = ""
     errors: ErrorStyle = "standard"
+    dpop: bool = False
     bare_401: bool = False
     codes: Mapping[str, str] = field(default_factory=dict[str, str])
     user: Callable[[Person], JsonValue] = lambda person: {"sub": person.subject}
     claims: Callable[[Person], dict[str, JsonValue]] = lambda _: {}
     in_token: Callable[[Person], dict[str, JsonValue]] = lambda _: {}
+    tells_again: bool = False
     email_list: Callable[[Person], JsonValue] = lambda _: []
     subject: Callable[[Person], str] = lambda person: person.subject
     iss: bool = False

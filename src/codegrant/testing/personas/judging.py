@@ -1,13 +1,18 @@
-"""Judging an authorization request, as strictly as a provider does. Layer: testing."""
+"""Judging a client and its requests, as strictly as a provider does. Layer: testing."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from base64 import b64decode
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote_plus
 
+from codegrant.http import Request
 from codegrant.testing.personas.facts import Facts
 
-__all__ = ["Refusal", "judge_authorization"]
+__all__ = ["Refusal", "judge_authorization", "judge_client"]
+
+_FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass
@@ -52,3 +57,44 @@ def judge_authorization(
     if not facts.nonce and asked.get("nonce"):
         raise Refusal("invalid_request", "nonce: it is not taken")
     return scope
+
+
+def judge_client(
+    facts: Facts,
+    request: Request,
+    client: tuple[str, str],
+    is_signed: Callable[[str], bool],
+) -> dict[str, str]:
+    """Return the form of a client that authenticates as the provider wants it.
+
+    Args:
+        facts: of the provider.
+        request: with the form.
+        client: its id and secret, as registered.
+        is_signed: says whether a secret that is a JWT is the client's.
+
+    Raises:
+        Refusal: `invalid_request`, `invalid_client`.
+    """
+    if request.headers.get("content-type") != _FORM:
+        raise Refusal("invalid_request", "a form is expected")
+    form = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
+    client_id, secret = client
+    header = request.headers.get("authorization")
+    if facts.auth == "basic":
+        given = header.startswith("Basic ") and b64decode(header[6:]).decode()
+        if given:
+            name, _, text = given.partition(":")
+            if (unquote_plus(name), unquote_plus(text)) == (client_id, secret):
+                return form
+    elif not header and form.get("client_id") == client_id:
+        sent = form.get("client_secret", "")
+        if facts.auth == "none":
+            if "client_secret" not in form:
+                return form
+        elif facts.signed_secret:
+            if is_signed(sent):
+                return form
+        elif sent == secret and sent.startswith(facts.secret):
+            return form
+    raise Refusal("invalid_client", "client authentication failed", 401)

@@ -366,4 +366,23 @@ OAUTH = (
             "avatar": person.picture,
         },
     ),
+    Facts(
+        id="bluesky",
+        plain_issuer="{base_url}",
+        authorize="{base_url}/oauth/authorize",
+        token="{base_url}/oauth/token",
+        pushed="{base_url}/oauth/par",
+        revoke="{base_url}/oauth/revoke",
+        # Of the server that keeps the person's data, which has nonces of its own.
+        userinfo="https://pds.example/xrpc/com.atproto.server.getSession",
+        auth="none",
+        scopes=("atproto", "transition:generic"),
+        dpop=True,
+        token_type="DPoP",
+        iss=True,
+        in_token=lambda person: {"sub": f"did:plc:{person.number}"},
+        tells_again=True,
+        user=lambda person: {"did": f"did:plc:{person.number}", "handle": "ada.bsky.social"},
+        subject=lambda person: f"did:plc:{person.number}",
+    ),
 )

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from secrets import token_urlsafe
 from time import time
 from typing import TYPE_CHECKING, NamedTuple, cast
-from urllib.parse import parse_qsl, unquote_plus, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from codegrant.http import Headers, Request, Response
 from codegrant.jose import PrivateKey, base64url, sign_jwt
@@ -18,8 +17,10 @@ from codegrant.messages.json import JsonValue, build_json
 from codegrant.messages.parameters import build_query
 from codegrant.rules.uri import origin_of
 from codegrant.testing.personas.answers import refusal, token_answer
+from codegrant.testing.personas.binding import ProofJudge
 from codegrant.testing.personas.facts import Facts, Person
-from codegrant.testing.personas.judging import Refusal, judge_authorization
+from codegrant.testing.personas.judging import Refusal, judge_authorization, judge_client
+from codegrant.testing.personas.metadata import SEVERAL, openid_metadata, plain_metadata
 from codegrant.testing.personas.signed_secret import is_signed_secret
 from codegrant.testing.personas.table import find_facts, find_variables
 
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["Persona"]
 
 _ADDRESS = re.compile(r"\{([a-z_]+)\}")
-_SEVERAL = frozenset({"common", "organizations", "consumers"})
-_FORM = "application/x-www-form-urlencoded"
 
 
 class _Grant(NamedTuple):
@@ -42,6 +41,7 @@ class _Grant(NamedTuple):
     challenge: str | None
     offline: bool
     is_first: bool
+    jkt: str = ""
 
 
 class Persona:
@@ -50,7 +50,7 @@ class Persona:
     Args:
         facts: the provider's id, or facts that were changed for a test.
         client_id: as registered.
-        client_secret: as registered; at Apple the private key in PEM.
+        client_secret: as registered; at Apple the private key in PEM; empty for a public client.
         redirect_uri: as registered.
         person: who is at the browser.
         variables: of the addresses: those that `provider` was given.
@@ -88,6 +88,8 @@ class Persona:
         self._clock = clock
         self._variables = find_variables(self.facts.id, dict(variables or {}))
         self._key = PrivateKey.generate("ES256")
+        self._proofs = ProofJudge(clock)
+        self._pushed: dict[str, tuple[dict[str, str], str]] = {}
         self._codes: dict[str, _Grant] = {}
         self._refresh_tokens: dict[str, _Grant] = {}
         self._access_tokens: dict[str, _Grant] = {}
@@ -105,7 +107,7 @@ class Persona:
     def issuer(self) -> str:
         """Of its ID tokens; empty without OpenID."""
         tenant = self._variables.get("tenant", "")
-        if tenant in _SEVERAL:
+        if tenant in SEVERAL:
             return self.address(self.facts.issuer).replace(tenant, self.person.tenant)
         return self.address(self.facts.issuer)
 
@@ -136,6 +138,10 @@ class Persona:
         pem = PrivateKey.generate("ES256").to_pem().decode()
         self._client = self._client[0], pem if self.facts.signed_secret else token_urlsafe(24)
 
+    def change_nonces(self) -> None:
+        """Want another nonce in every proof, as a provider does each few minutes."""
+        self._proofs.change_nonces()
+
     def end_access_tokens(self) -> None:
         """Make every access token invalid, as when its time is over."""
         self._access_tokens.clear()
@@ -164,7 +170,10 @@ class Persona:
         facts, asked = self.facts, dict(parse_qsl(urlsplit(url).query))
         try:
             self._check_address(url)
-            grant = self._judge(asked)
+            jkt = ""
+            if facts.pushed:
+                asked, jkt = self._find_pushed(asked)
+            grant = self._judge(asked)._replace(jkt=jkt)
         except Refusal as refused:
             answer = [("error", refused.error), ("error_description", refused.description)]
         else:
@@ -176,7 +185,8 @@ class Persona:
             if facts.form_post and grant.is_first and "name" in grant.scope:
                 answer.append(("user", self._user_field(grant.person)))
         if facts.iss:
-            server = self.issuer or self.address(facts.authorize).removesuffix("/authorize")
+            plain = self.address(facts.plain_issuer or facts.authorize.removesuffix("/authorize"))
+            server = self.issuer or plain
             answer.append(("iss", server))
         return [*answer, ("state", asked.get("state", ""))]
 
@@ -186,6 +196,13 @@ class Persona:
             raise Refusal("invalid_request", "this is not the authorization endpoint")
         if self.facts.spaces and "+" in url:
             raise Refusal("invalid_scope", "a plus sign is no space here")
+
+    def _find_pushed(self, asked: Mapping[str, str]) -> tuple[dict[str, str], str]:
+        """Return the request that a name stands for, and the key that it was bound to."""
+        name = asked.get("request_uri", "")
+        if set(asked) != {"client_id", "request_uri"} or name not in self._pushed:
+            raise Refusal("invalid_request", "request_uri: one that was pushed is expected")
+        return self._pushed.pop(name)
 
     def _judge(self, asked: Mapping[str, str]) -> _Grant:
         """Return what the person agrees to, if the request is one that the provider takes."""
@@ -225,6 +242,10 @@ class Persona:
         self.requests.append(request)
         url, _, query = request.url.partition("?")
         request = replace(request, url=url, query=request.query or query)
+        answer = self._answer_or_refuse(request)
+        return self._proofs.announce(request, answer) if self.facts.dpop else answer
+
+    def _answer_or_refuse(self, request: Request) -> Response:
         try:
             return self._answer(request)
         except Refusal as refused:
@@ -232,9 +253,10 @@ class Persona:
             if refused.error == "invalid_refresh":
                 code = self.facts.codes.get("invalid_refresh", "invalid_grant")
             answer = refusal(self.facts.errors, code, refused.description, refused.status)
-            if refused.error != "invalid_token" or self.facts.bare_401:
+            is_of_api = refused.status == 401 and refused.error != "invalid_client"
+            if not is_of_api or self.facts.bare_401:
                 return answer
-            challenge = ("www-authenticate", 'Bearer error="invalid_token"')
+            challenge = ("www-authenticate", f'{self._scheme} error="{refused.error}"')
             return replace(answer, headers=Headers([*answer.headers.pairs(), challenge]))
 
     def _answer(self, request: Request) -> Response:
@@ -242,9 +264,14 @@ class Persona:
         if not request.headers.get("user-agent").startswith(facts.user_agent):
             raise Refusal("too_many_requests", "this User-Agent is throttled", 429)
         if facts.issuer and url == f"{self._issuer_address()}/.well-known/openid-configuration":
-            return _json(self._metadata())
+            return _json(openid_metadata(facts, self.address, self._variables))
         if facts.issuer and url == f"{self._issuer_address()}/keys":
             return _json({"keys": [cast("JsonValue", self._key.public.to_jwk())]})
+        plain = self.address(facts.plain_issuer)
+        if plain and url == f"{plain}/.well-known/oauth-authorization-server":
+            return _json(plain_metadata(facts, self.address))
+        if facts.pushed and url == self.address(facts.pushed) and request.method == "POST":
+            return self._push(request)
         if url == self.address(facts.token) and request.method == "POST":
             return self._token(request)
         if url == self.address(facts.userinfo) and request.method == facts.userinfo_method:
@@ -260,43 +287,34 @@ class Persona:
             status=404, headers=Headers([("content-type", "text/html")]), body=b"<h1>Not Found</h1>"
         )
 
-    def _metadata(self) -> dict[str, JsonValue]:
-        facts = self.facts
-        issuer = self.address(facts.issuer)
-        tenant = self._variables.get("tenant", "")
-        if tenant in _SEVERAL:
-            issuer = issuer.replace(tenant, "{tenantid}")
-        issuer = facts.published_issuer or issuer
-        method = "client_secret_basic" if facts.auth == "basic" else "client_secret_post"
-        told: dict[str, JsonValue] = {
-            "issuer": issuer,
-            "authorization_endpoint": self.address(facts.authorize),
-            "token_endpoint": self.address(facts.token),
-            "userinfo_endpoint": self.address(facts.userinfo),
-            "revocation_endpoint": self.address(facts.revoke),
-            "jwks_uri": f"{self._issuer_address()}/keys",
-            "response_types_supported": ["code"],
-            "subject_types_supported": ["public"],
-            "id_token_signing_alg_values_supported": ["ES256"],
-            "scopes_supported": list(facts.scopes),
-            "token_endpoint_auth_methods_supported": [method],
-            "code_challenge_methods_supported": ["plain", "S256"],
-        }
-        return {n: value for n, value in told.items() if value and n not in facts.unlisted}
+    def _push(self, request: Request) -> Response:
+        """Keep a request for the browser to name. RFC 9126 §2."""
+        form, jkt = self._authenticate(request), self._proofs.judge(request)
+        client_id, redirect_uri = self._client[0], self._redirect_uri
+        judge_authorization(self.facts, form, client_id=client_id, redirect_uri=redirect_uri)
+        if form.get("dpop_jkt", jkt) != jkt:
+            raise Refusal("invalid_dpop_proof", "dpop_jkt: it is of another key")
+        name = f"urn:ietf:params:oauth:request_uri:{token_urlsafe(24)}"
+        self._pushed[name] = form, jkt
+        return replace(_json({"request_uri": name, "expires_in": 299}), status=201)
 
     def _token(self, request: Request) -> Response:
         form = self._authenticate(request)
         facts = self.facts
+        jkt = self._proofs.judge(request) if facts.dpop else ""
         if form.get("grant_type") == "refresh_token":
             token = form.get("refresh_token", "")
             grant = self._refresh_tokens.get(token)
-            if grant is None:
+            if grant is None or grant.jkt != jkt:
                 raise Refusal("invalid_refresh", "no such refresh token")
             if facts.rotates:
                 del self._refresh_tokens[token]
             issued = self._issue(grant._replace(nonce=None, is_first=False), keeps=facts.rotates)
         else:
-            issued = self._issue(self._redeem(form), keeps=True, code=True)
+            grant = self._redeem(form)
+            if grant.jkt != jkt:
+                raise Refusal("invalid_grant", "the code is bound to another key")
+            issued = self._issue(grant, keeps=True, code=True)
         asked = "application/json" in request.headers.get("accept")
         as_form = facts.form == "always" or (facts.form == "unless_asked" and not asked)
         return token_answer(issued, as_form=as_form)
@@ -344,7 +362,7 @@ class Persona:
             answer["refresh_token"] = refresh_token
         if facts.issuer and ("openid" in grant.scope or facts.id_token_unasked):
             answer["id_token"] = self._id_token(grant)
-        return answer | (facts.in_token(grant.person) if code else {})
+        return answer | (facts.in_token(grant.person) if code or facts.tells_again else {})
 
     def _id_token(self, grant: _Grant) -> str:
         now, facts = int(self._clock()), self.facts
@@ -385,31 +403,15 @@ class Persona:
             raise Refusal("invalid_request", "no body is expected")
         scheme, _, token = request.headers.get("authorization").partition(" ")
         grant = self._access_tokens.get(token)
-        if scheme != "Bearer" or grant is None:
+        if scheme != self._scheme or grant is None:
             raise Refusal("invalid_token", "the access token is not valid", 401)
+        if self.facts.dpop and self._proofs.judge(request, token) != grant.jkt:
+            raise Refusal("invalid_token", "the access token is bound to another key", 401)
         return grant
 
     def _authenticate(self, request: Request) -> dict[str, str]:
         """Return the form of a client that authenticates as the provider wants it."""
-        if request.headers.get("content-type") != _FORM:
-            raise Refusal("invalid_request", "a form is expected")
-        form = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
-        client_id, secret = self._client
-        header = request.headers.get("authorization")
-        if self.facts.auth == "basic":
-            given = header.startswith("Basic ") and b64decode(header[6:]).decode()
-            if given:
-                name, _, text = given.partition(":")
-                if (unquote_plus(name), unquote_plus(text)) == (client_id, secret):
-                    return form
-        elif not header and form.get("client_id") == client_id:
-            sent = form.get("client_secret", "")
-            if self.facts.signed_secret:
-                if self._is_signed(sent):
-                    return form
-            elif sent == secret and sent.startswith(self.facts.secret):
-                return form
-        raise Refusal("invalid_client", "client authentication failed", 401)
+        return judge_client(self.facts, request, self._client, self._is_signed)
 
     def _is_signed(self, sent: str) -> bool:
         return is_signed_secret(
@@ -420,6 +422,10 @@ class Persona:
             audience=self.facts.signed_secret,
             now=int(self._clock()),
         )
+
+    @property
+    def _scheme(self) -> str:
+        return "DPoP" if self.facts.dpop else "Bearer"
 
     def _issuer_address(self) -> str:
         return self.address(self.facts.issuer).removesuffix("/")
