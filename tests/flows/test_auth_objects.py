@@ -6,6 +6,7 @@ import asyncio
 import io
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any, NamedTuple, Protocol
 
 import httpx
@@ -584,3 +585,16 @@ def test_a_bound_token_goes_with_a_proof_of_its_own_each_time(
     assert "dpop" not in api.received[-1].headers
     api.close()
     provider.close()
+
+
+def test_a_proof_is_for_the_path_as_the_library_sends_it(
+    make_app: Callable[..., Application], library: Library, make_http: Callable[[Any], Http]
+) -> None:
+    """Some leave in a path what no URI may have, and the API compares what it has received."""
+    with closing(ProvingProvider()) as provider, closing(ProvingApi(provider)) as api:
+        for path in ("/a|b/[1]^", "/a%7Cb/%5B1%5D%5E"):
+            api.routes[path] = api.me
+        app = make_app(provider, dpop=True)
+        http = make_http(library.refreshing(app.client, app.log_in(provider)))
+        assert http.send("GET", f"{api.origin}/a|b/[1]^?q=|").status == 200
+        assert http.send("GET", f"{api.origin}/a%7Cb/%5B1%5D%5E").status == 200

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 
 from codegrant import (
@@ -18,6 +19,7 @@ from codegrant import (
     Refused,
     ResponseRejected,
     Tokens,
+    TransportError,
     UsageError,
 )
 from codegrant.client import MemoryTokens
@@ -156,6 +158,9 @@ def test_a_nonce_that_comes_with_a_good_answer_is_used_next(
         pytest.param(['a"b'], 1, 1, id="a quotation mark"),
         pytest.param(["a b"], 1, 1, id="a space"),
         pytest.param(["ä"], 1, 1, id="no ASCII"),
+        pytest.param(["a\tb"], 1, 1, id="a tab"),
+        pytest.param(["a\x7f"], 1, 1, id="a control character"),
+        pytest.param(["a, b"], 1, 1, id="two of them in one field"),
     ],
 )
 def test_who_asks_for_nonces_over_and_over_is_asked_twice_and_no_more(
@@ -280,6 +285,39 @@ def test_stolen_tokens_are_worth_nothing_without_the_key(
         assert app.get(stolen, api.url).status_code == 401
     with pytest.raises(LoginRequired):
         app.refresh(replace(tokens, dpop_key=other.dpop_key))
+
+
+def test_a_proof_that_was_seen_on_the_way_is_worth_nothing(
+    app: Application, provider: ProvingProvider, api: ProvingApi
+) -> None:
+    tokens = app.log_in(provider)
+    assert app.get(tokens, api.url).status_code == 200
+    api.routes["/other"] = api.me
+    seen = {name: api.received[-1].headers[name] for name in ("authorization", "dpop")}
+    for method, url in (
+        ("GET", api.url),
+        ("POST", api.url),
+        ("GET", f"{api.origin}/other"),
+        ("GET", f"{provider.issuer}/userinfo"),
+    ):
+        assert httpx2.request(method, url, headers=seen).status_code == 401
+    assert app.get(tokens, f"{api.origin}/other").status_code == 200
+
+
+def test_a_nonce_without_end_ends_the_request_and_nothing_else(
+    app: Application, provider: ProvingProvider, api: ProvingApi, clock: Clock
+) -> None:
+    tokens = app.log_in(provider)
+    saved = MemoryTokens(tokens)
+    clock.ahead = 301
+    endpoint = provider.routes["/token"]
+    provider.routes["/token"] = lambda _: Answer(400, b"{}", [("dpop-nonce", "n" * 2_000_000)])
+    with pytest.raises(TransportError):
+        app.get(saved, api.url)
+    assert saved.load() == tokens
+    provider.routes["/token"] = endpoint
+    assert app.get(saved, api.url).status_code == 200
+    assert saved.load() != tokens
 
 
 def test_a_token_that_the_api_refuses_is_refreshed_once(

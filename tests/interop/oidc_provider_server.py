@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from codegrant.client import DeviceLogin
 from tests.interop.foreign_server import API_ID, API_SECRET, AUDIENCE, AWKWARD_SECRET, METHODS
 from tests.support.application import REDIRECT_URI
 from tests.support.browser import Browser
@@ -32,6 +33,20 @@ class DevVisitor:
                 page = browser.submit(page, typed)
         assert page.location.startswith(REDIRECT_URI), (page.status, page.text)
         return page.location
+
+
+def enter(issuer: str, login: DeviceLogin, *, denies: bool = False) -> str:
+    """Play the person on the other device; return what the last page says."""
+    browser = Browser(issuer, ours=False)
+    typed = {"user_code": login.user_code, "login": "alice", "password": "any"}
+    page = browser.get(login.verification_uri)
+    while page.forms:
+        form = page.form  # the buttons of these pages stand outside
+        fields = [(name, typed.get(name, value)) for name, value in form.fields]
+        if denies and ("confirm", "yes") in fields:
+            return browser.post(form.action, [*fields, ("abort", "yes")]).text
+        page = browser.post(form.action, fields)
+    return page.text
 
 
 def describe_client(client_id: str, method: str, alg: str = "RS256") -> dict[str, object]:

@@ -12,9 +12,10 @@ import pytest
 from codegrant import CodegrantError, Refused, Tokens
 from codegrant.jose import PrivateKey
 from tests.interop.conftest import AWKWARD_SECRET
-from tests.interop.oidc_provider_server import DevVisitor, describe_client, open_provider
-from tests.support.application import Application
+from tests.interop.oidc_provider_server import DevVisitor, describe_client, enter, open_provider
+from tests.support.application import Application, Clock
 from tests.support.colours import Colour
+from tests.support.other_grants import DEVICE, watch_pauses
 
 API = "https://api.example/jwt/ES256"
 KEY = PrivateKey.generate("ES256")
@@ -26,7 +27,7 @@ Apply: TypeAlias = Callable[..., Application]
 def issuer(node: str) -> Iterator[str]:
     bound: dict[str, object] = {
         "dpop_bound_access_tokens": True,
-        "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
+        "grant_types": ["authorization_code", "refresh_token", "client_credentials", DEVICE],
     }
     confidential = {**describe_client("confidential", "client_secret_basic"), **bound}
     public = {
@@ -115,6 +116,35 @@ def test_without_the_key_nothing_of_it_is_worth_anything(issuer: str, apply: App
         assert caught.value.error in {"invalid_token", "invalid_dpop_proof", "invalid_request"}
     with pytest.raises(CodegrantError):
         app.refresh(other)
+
+
+@pytest.mark.needs("node")
+@pytest.mark.parametrize("pushed", [None, False])
+def test_a_code_is_bound_to_the_key_that_its_request_named(
+    issuer: str, apply: Apply, pushed: bool | None
+) -> None:
+    app = apply("confidential", pushed_requests=pushed)
+    login = app.start()
+    callback = DevVisitor(issuer).authorize(login.url)
+    with pytest.raises(Refused) as caught:
+        apply("confidential", dpop=False).finish(callback, login)
+    assert caught.value.error == "invalid_grant"
+    login = app.start()
+    assert app.finish(DevVisitor(issuer).authorize(login.url), login).token_type == "DPoP"
+
+
+@pytest.mark.needs("node")
+def test_a_login_on_another_device_is_bound_too(issuer: str, apply: Apply) -> None:
+    clock = Clock()
+    app = apply("confidential", clock=clock)
+    watch_pauses(app, clock, [])
+    client: Any = app.client
+    login = app.colour.wait(client.start_device_login(scope="openid"))
+    enter(issuer, login)
+    tokens: Tokens = app.colour.wait(client.finish_device_login(login))
+    assert app.userinfo(tokens).sub == "alice"
+    with pytest.raises(Refused):
+        app.userinfo(replace(tokens, dpop_key=None))
 
 
 @pytest.mark.needs("node")

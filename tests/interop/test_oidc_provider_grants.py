@@ -12,9 +12,8 @@ from codegrant import Refused
 from codegrant.client import DeviceLogin
 from codegrant.resource import ResourceServer
 from tests.interop.conftest import AWKWARD_SECRET
-from tests.interop.oidc_provider_server import describe_client, open_provider
+from tests.interop.oidc_provider_server import describe_client, enter, open_provider
 from tests.support.application import Application, Clock
-from tests.support.browser import Browser
 from tests.support.colours import Colour
 from tests.support.other_grants import DEVICE, watch_pauses
 
@@ -63,20 +62,6 @@ def start(app: Application, **arguments: Any) -> DeviceLogin:
     client: Any = app.client
     login: DeviceLogin = app.colour.wait(client.start_device_login(**arguments))
     return login
-
-
-def enter(issuer: str, login: DeviceLogin, *, denies: bool = False) -> str:
-    """Play the person on the other device; return what the last page says."""
-    browser = Browser(issuer, ours=False)
-    typed = {"user_code": login.user_code, "login": "alice", "password": "any"}
-    page = browser.get(login.verification_uri)
-    while page.forms:
-        form = page.form  # the buttons of these pages stand outside
-        fields = [(name, typed.get(name, value)) for name, value in form.fields]
-        if denies and ("confirm", "yes") in fields:
-            return browser.post(form.action, [*fields, ("abort", "yes")]).text
-        page = browser.post(form.action, fields)
-    return page.text
 
 
 def test_a_person_logs_a_device_in(

@@ -20,8 +20,7 @@ from codegrant.messages.json import parse_object
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.remote.fetch import send
 from codegrant.remote.posts import ClientAuthentication, authenticated_post
-from codegrant.rules.dpop import ALGS, build_proof, choose_alg, find_nonce
-from codegrant.rules.uri import origin_of
+from codegrant.rules.dpop import ALGS, build_proof, choose_alg, find_nonce, proof_origin
 from codegrant.secret import Secret
 
 __all__ = [
@@ -65,7 +64,7 @@ class ProofNonces:
 
     def find(self, url: str) -> str:
         """Return the nonce for a request to `url`; empty when its origin asked for none."""
-        return self._by_origin.get(_origin(url), "")
+        return self._by_origin.get(proof_origin(url), "")
 
     def note(self, url: str, nonces: Sequence[str], proof: Proof) -> bool:
         """Remember the nonce of an answer, and return whether it is another than was sent.
@@ -78,7 +77,7 @@ class ProofNonces:
         nonce = find_nonce(nonces)
         if nonce is None:
             return False
-        origin = _origin(url)
+        origin = proof_origin(url)
         if origin not in self._by_origin and len(self._by_origin) >= _REMEMBERED_ORIGINS:
             self._by_origin = {}  # what is forgotten costs one request more
         self._by_origin[origin] = nonce
@@ -244,7 +243,3 @@ def _names_nonce(response: Response) -> bool:
         return parse_object(response.body).get("error") == "use_dpop_nonce"
     except MessageError:
         return False
-
-
-def _origin(url: str) -> str:
-    return origin_of(url.partition("#")[0].partition("?")[0])

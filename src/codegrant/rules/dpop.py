@@ -10,11 +10,11 @@ import re
 from collections.abc import Sequence
 from hashlib import sha256
 
-from codegrant.errors import MessageError, UsageError
+from codegrant.errors import UsageError
 from codegrant.jose import PrivateKey, find_algorithm, sign_jwt
 from codegrant.jose.base64url import encode
 from codegrant.messages.json import JsonValue
-from codegrant.rules.uri import origin_of, parse_uri, short
+from codegrant.rules.uri import origin_of, short
 from codegrant.secret import Secret
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "build_proof",
     "choose_alg",
     "find_nonce",
+    "proof_origin",
     "proof_target",
 ]
 
@@ -36,6 +37,9 @@ MAXIMUM_NONCE_LENGTH = 1024
 _NONCE = re.compile(r"[!#-\[\]-~]+")
 # token = 1*tchar. RFC 9110 §5.6.2, §9.1.
 _METHOD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# What is left of a path where it stands in a request line. RFC 9112 §3.2
+_PATH = re.compile(r"[!-~]{0,2048}")
+_AUTHORITY_END = re.compile(r"[/?#]")
 _MINIMUM_JTI = 16
 
 
@@ -91,10 +95,11 @@ def proof_target(url: str) -> str:
     """Return the `htu` of a request: its URL without query and fragment, in one spelling.
 
     Scheme and host are in lower case, the scheme's own port is left out, and an empty path
-    is a slash. The path stays as it is sent.
+    is a slash. The path stays as it is sent, also where that is no URI: HTTP libraries leave
+    brackets and the like in it, and the server compares what it has received.
 
     Args:
-        url: http or https, with a host.
+        url: http or https, with a host; a path of at most 2048 visible ASCII characters.
 
     Raises:
         UsageError: it is not.
@@ -103,12 +108,29 @@ def proof_target(url: str) -> str:
     """
     # A query may be longer than the URLs that are read here, and it is not looked at.
     target = url.partition("#")[0].partition("?")[0]
-    origin = origin_of(target)
-    try:
-        path = parse_uri(target).path
-    except MessageError as malformed:
-        raise UsageError(f"{short(target)} is no URL: {malformed.message}") from None
-    return origin + (path or "/")
+    path = target.partition("://")[2].partition("/")[2]
+    if not _PATH.fullmatch(path):
+        raise UsageError(f"{short(target)} is no URL: its path is too long, or not as it is sent")
+    return f"{proof_origin(target)}/{path}"
+
+
+def proof_origin(url: str) -> str:
+    """Return the origin that has one nonce for all of its proofs.
+
+    Args:
+        url: of a request.
+
+    Raises:
+        UsageError: it is no http or https URL with a host, or has a user or password in it, which
+            no message repeats.
+
+    RFC 9449 §8, §9.
+    """
+    scheme, separator, rest = url.partition("://")
+    authority = _AUTHORITY_END.split(rest, maxsplit=1)[0]
+    if "@" in authority:
+        raise UsageError("dpop: there is no proof for an address with a user or a password in it")
+    return origin_of(f"{scheme}{separator}{authority}")
 
 
 def find_nonce(values: Sequence[str]) -> str | None:

@@ -150,6 +150,11 @@ def test_a_proof_is_no_token_of_any_other_kind() -> None:
         ("http://127.0.0.1:80/a", "http://127.0.0.1/a"),
         ("http://[::1]:5000/a", "http://[::1]:5000/a"),
         (f"https://api.example/a?{'q' * 9000}", "https://api.example/a"),
+        # As HTTP libraries send them, though no URI has them.
+        ("https://api.example/a|b/[1]^%zz", "https://api.example/a|b/[1]^%zz"),
+        ("https://api.example//a//", "https://api.example//a//"),
+        ("https://api.example/a://b", "https://api.example/a://b"),
+        ("https://api.example/@b:c", "https://api.example/@b:c"),
     ],
 )
 def test_the_target_is_the_url_in_its_one_spelling(url: str, target: str) -> None:
@@ -168,12 +173,23 @@ def test_the_target_is_the_url_in_its_one_spelling(url: str, target: str) -> Non
         "https://api.example/a b",
         "https://api.example/a\r\nb",
         "https://api.example:99999/",
-        f"https://api.example/{'a' * 2048}",
+        f"https://api.example/{'a' * 2049}",
+        "https://api.example/ü",
+        "https://api.example/a\x7f",
+        "https://a[b]/c",
+        "https://api.example@evil.example/a",
+        "https://api.example\\@evil.example/a",
     ],
 )
 def test_what_no_request_can_go_to_has_no_target(url: str) -> None:
     with pytest.raises(UsageError):
         proof_target(url)
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    with pytest.raises(UsageError) as caught:
+        proof_target("https://me:s3cret@api.example/a")
+    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("nonce", ["a", NONCE, "!#[]~", "n" * MAXIMUM_NONCE_LENGTH])

@@ -16,6 +16,7 @@ from keyring.backends import fail, null
 
 from codegrant import Secret, StoreError
 from codegrant.client import LeasedTokens
+from codegrant.jose import PrivateKey
 from codegrant.stores.keyring import KeyringTokens
 from codegrant.stores.token_file import TokenFile
 from tests.unit.client.samples import TOKENS
@@ -70,6 +71,9 @@ def test_the_key_is_in_the_keyring_and_the_tokens_are_not(drawer: Drawer, path: 
     assert TOKENS.access_token.reveal() not in key
     assert sorted(one.name for one in path.parent.iterdir()) == ["login", "login.lock"]
     assert path.stat().st_mode & 0o777 == 0o600
+    bound = replace(TOKENS, token_type="DPoP", dpop_key=PrivateKey.generate("ES256"))
+    assert saved.save(bound)
+    assert KeyringTokens(path).load() == bound
     # Who has the file alone has nothing.
     with pytest.raises(StoreError) as caught:
         TokenFile(path).load()

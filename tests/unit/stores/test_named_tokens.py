@@ -12,6 +12,7 @@ import pytest
 from codegrant import ConfigurationError, KeyRing, Secret, StoreError
 from codegrant.client import LeasedTokens
 from codegrant.client.effects import FindSession, SaveSession, StoredSession
+from codegrant.jose import PrivateKey
 from codegrant.secret import digest_of
 from codegrant.stores.named_tokens import NamedTokens
 from tests.support.token_stores import ALL, TokenPlace
@@ -66,6 +67,23 @@ def test_what_was_saved_is_loaded_until_it_is_deleted(
     assert other.delete()
     assert saved.load() is None
     assert not saved.delete()
+
+
+@pytest.mark.parametrize("alg", ["ES256", "EdDSA"])
+def test_the_key_that_tokens_are_bound_to_is_kept_with_them(
+    saved: NamedTokens, place: TokenPlace, clock: Clock, alg: str
+) -> None:
+    key = PrivateKey.generate(alg)
+    bound = replace(TOKENS, token_type="DPoP", dpop_key=key)
+    assert saved.save(bound)
+    found = NamedTokens(place.open(), "report", key_ring=RING, clock=clock).load()
+    assert found == bound != TOKENS
+    assert found is not None
+    assert found.dpop_key is not None
+    key.public.verify(found.dpop_key.sign(b"a proof"), b"a proof")
+    other = replace(NEXT, token_type="DPoP", dpop_key=PrivateKey.generate(alg))
+    assert saved.save(other, replacing=bound)
+    assert saved.load() == other
 
 
 def test_only_the_tokens_that_are_there_are_replaced_or_deleted(saved: NamedTokens) -> None:
