@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 import uvloop
 
-from benchmarks import api_call, client_side, verification
+from benchmarks import api_call, client_side, login_callbacks, verification
 from benchmarks.driver import WORKS, Target, Work, measure, prove
 from benchmarks.memory import BUDGET_MB, measure_memory
 from benchmarks.servers import SERVERS, cores, pinned
@@ -47,7 +47,7 @@ BUDGETS: dict[Work, tuple[tuple[str, float], ...]] = {
 }
 CLIENT_SIDE_BUDGET = 1.5
 API_CALL_BUDGET = 5e-6
-OTHERS = ("verification", "client side", "api call", "memory")
+OTHERS = ("verification", "client side", "login callback", "api call", "memory")
 
 
 class Row(NamedTuple):
@@ -164,6 +164,28 @@ def bench_client_side() -> Iterator[Row]:
         yield row
 
 
+def bench_login_callbacks() -> Iterator[Row]:
+    """Measure the callbacks of a web application's login."""
+    for place in login_callbacks.PLACES:
+        say(f"login callbacks, {place}")
+        rates = login_callbacks.measure(place)
+        judged = {
+            theirs: (ours, least) for (ours, theirs), least in login_callbacks.BUDGETS.items()
+        }
+        for name, figures in rates.items():
+            work = f"login callback, {place}"
+            row = Row(work, name, f"{median(figures):.0f}/s", _spread(figures, "{:.0f}"))
+            if name in judged:
+                ours, least = judged[name]
+                found = login_callbacks.ratios(rates, ours, name)
+                row = row._replace(
+                    ratio=f"{median(found):.2f} ({min(found):.2f}..{max(found):.2f})",
+                    budget=f"≥ {least:g}",
+                    ok=median(found) >= least,
+                )
+            yield row
+
+
 def bench_memory() -> Iterator[Row]:
     """Measure what the server holds."""
     say("memory: 10 000 code flows and 200 password logins")
@@ -229,6 +251,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             rows += bench_verification()
         if "client side" in wanted:
             rows += bench_client_side()
+        if "login callback" in wanted:
+            rows += bench_login_callbacks()
         if "api call" in wanted:
             rows += bench_api_call()
         if "memory" in wanted:

@@ -24,7 +24,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, generate_private_key
@@ -37,7 +37,18 @@ from codegrant.http import Headers, Request, Response
 from codegrant.remote.sync import SyncDriver
 from codegrant.remote.transport import HttpSettings
 
-__all__ = ["Contestant", "canned_session", "contestants", "measure", "quickest"]
+if TYPE_CHECKING:
+    import requests
+
+__all__ = [
+    "Contestant",
+    "canned_answer",
+    "canned_session",
+    "contestants",
+    "measure",
+    "quickest",
+    "token_response",
+]
 
 ISSUER = "https://issuer.example"
 CLIENT_ID, CLIENT_SECRET = "app", "s" * 43
@@ -110,7 +121,7 @@ def _one_login(contestant: Contestant) -> float:
     query = parse_qs(urlsplit(url).query)
     answer = {"code": secrets.token_urlsafe(32), "state": query["state"][0], "iss": ISSUER}
     callback_url = f"{REDIRECT_URI}?{urlencode(answer)}"
-    body = _token_response(query["nonce"][0])
+    body = token_response(query["nonce"][0])
     begin = time.perf_counter()
     subject = contestant.finish(callback_url, body, kept)
     taken += time.perf_counter() - begin
@@ -119,11 +130,12 @@ def _one_login(contestant: Contestant) -> float:
     return taken
 
 
-def _token_response(nonce: str) -> bytes:
+def token_response(nonce: str, issuer: str = ISSUER) -> bytes:
+    """Return a token endpoint's answer, with an ID token for a login's nonce."""
     now = int(time.time())
     access_token = secrets.token_urlsafe(32)
     claims = {
-        "iss": ISSUER,
+        "iss": issuer,
         "sub": "person-1",
         "aud": CLIENT_ID,
         "exp": now + 300,
@@ -267,18 +279,13 @@ def _codegrant() -> Contestant:
 
 def canned_session(session: Any) -> Callable[[bytes], None]:  # noqa: ANN401 - of requests
     """Take the network out of a session of requests; return what sets its answer."""
-    import requests
     from requests.adapters import BaseAdapter
 
     class Adapter(BaseAdapter):
         body = b""
 
         def send(self, request: requests.PreparedRequest, **_: object) -> requests.Response:  # type: ignore[override]
-            response = requests.Response()
-            response.status_code, response._content = 200, self.body  # noqa: SLF001
-            response.headers["content-type"] = "application/json"
-            response.request, response.url = request, str(request.url)
-            return response
+            return canned_answer(request, self.body)
 
         def close(self) -> None:
             pass
@@ -290,6 +297,17 @@ def canned_session(session: Any) -> Callable[[bytes], None]:  # noqa: ANN401 - o
         adapter.body = body
 
     return answer
+
+
+def canned_answer(request: requests.PreparedRequest, body: bytes) -> requests.Response:
+    """Return a response of requests that holds JSON."""
+    import requests
+
+    response = requests.Response()
+    response.status_code, response._content = 200, body  # noqa: SLF001
+    response.headers["content-type"] = "application/json"
+    response.request, response.url = request, str(request.url)
+    return response
 
 
 def _authlib() -> Contestant:

@@ -30,6 +30,7 @@ __all__ = [
     "cores",
     "pinned",
     "start_codegrant",
+    "started",
 ]
 
 HERE = Path(__file__).parent

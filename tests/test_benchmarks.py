@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks import login_callbacks
+from benchmarks.client_side import token_response
 from benchmarks.driver import WORKS, Target, Work, WrongServerError, measure, prove
 from benchmarks.floor import (
     CLIENT_ID,
@@ -168,3 +170,20 @@ def test_a_browser_without_a_session_gets_no_code(tmp_path: Path) -> None:
 
     with pytest.raises(WrongServerError, match="no redirect but 401"):
         drive(Floor, tmp_path, without_a_session)
+
+
+@pytest.mark.parametrize("place", login_callbacks.PLACES)
+def test_each_application_finishes_its_logins(place: login_callbacks.Place) -> None:
+    rates = login_callbacks.measure(place, rounds=1, portion=2)
+    assert all(rate > 0 for (rate,) in rates.values())
+    for ours, theirs in login_callbacks.BUDGETS:
+        assert len(login_callbacks.ratios(rates, ours, theirs)) == 1
+
+
+def test_a_callback_that_fails_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of_another_login(_: str, issuer: str) -> bytes:
+        return token_response("another", issuer)
+
+    monkeypatch.setattr(login_callbacks, "token_response", of_another_login)
+    with pytest.raises(SystemExit, match="a callback was answered with"):
+        login_callbacks.measure("no network", rounds=1, portion=1)
