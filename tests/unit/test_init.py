@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,46 @@ def test_importing_the_package_imports_almost_nothing() -> None:
         "warnings",
     }
     assert "codegrant." not in added
+
+
+# What a login that goes well does not need, or an application without a browser.
+RARELY_NEEDED = frozenset({
+    "codegrant.client.api", "codegrant.client.api_auth", "codegrant.client.client_credentials",
+    "codegrant.client.device", "codegrant.client.identity", "codegrant.client.logout",
+    "codegrant.client.memory", "codegrant.client.protected_resource",
+    "codegrant.client.revocation", "codegrant.client.state", "codegrant.client.token_exchange",
+    "codegrant.client.userinfo", "codegrant.messages.bearer", "codegrant.messages.device",
+    "codegrant.messages.grants", "codegrant.messages.pushed",
+    "codegrant.messages.resource_metadata", "codegrant.messages.revocation",
+    "codegrant.messages.userinfo", "codegrant.providers.catalogue", "codegrant.providers.openid",
+    "codegrant.remote.client_assertion", "codegrant.rules.entra_causes",
+    "codegrant.rules.identity", "codegrant.rules.known_causes", "codegrant.rules.logout_token",
+    "cryptography.hazmat.primitives.serialization", "html", "httpx2", "socket", "ssl",
+})  # fmt: skip
+OTHER_ROLES = ("accounts", "cli", "demo", "resource", "server", "stores", "testing", "web")
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"),
+    [
+        pytest.param("Client", frozenset[str](), id="sync"),
+        # Both belong to asyncio.
+        pytest.param("AsyncClient", frozenset({"socket", "ssl"}), id="async"),
+    ],
+)
+def test_a_client_imports_nothing_that_most_logins_do_not_need(
+    name: str, allowed: frozenset[str]
+) -> None:
+    added = run_python(f"import sys; from codegrant import {name}; print(*sys.modules)").split()
+    assert f"codegrant.client.{'facade' if name == 'Client' else 'aio'}" in added
+    assert sorted((RARELY_NEEDED - allowed).intersection(added)) == []
+    others = tuple(f"codegrant.{role}." for role in OTHER_ROLES)
+    assert [module for module in added if f"{module}.".startswith(others)] == []
+
+
+@pytest.mark.parametrize("module", sorted(RARELY_NEEDED))
+def test_what_is_rarely_needed_exists_under_that_name(module: str) -> None:
+    assert find_spec(module) is not None
 
 
 @pytest.mark.parametrize("name", codegrant.__all__)

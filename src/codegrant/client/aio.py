@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from codegrant.client.api import AsyncApiSession
 from codegrant.client.configuration import make_config, parse_scope_argument
 from codegrant.client.facade import LOGGER
 from codegrant.client.flows import ClientFlows
@@ -17,20 +16,21 @@ from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin
 from codegrant.client.profiles import ProfileName, apply_profile
 from codegrant.client.saved import SavedTokens
 from codegrant.client.tokens import Tokens
-from codegrant.client.userinfo import UserInfo
 from codegrant.flow import Effect, run_async
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.providers import Provider
 from codegrant.remote.aio import AsyncDriver
 from codegrant.remote.transport import HttpSettings
-from codegrant.rules.identity import Identity
 from codegrant.secret import Secret
 
 if TYPE_CHECKING:  # imported when they are used
+    from codegrant.client.api import AsyncApiSession
     from codegrant.client.device import DeviceLogin
     from codegrant.client.token_exchange import ExchangedToken
+    from codegrant.client.userinfo import UserInfo
     from codegrant.jose import PrivateKey
     from codegrant.messages.resource_metadata import ResourceMetadata
+    from codegrant.rules.identity import Identity
 
 __all__ = ["AsyncClient"]
 
@@ -235,6 +235,7 @@ class AsyncClient:
         A place that keeps tokens is asked in a thread; `on_tokens` may be a coroutine
         function, and is called in the event loop.
         """
+        from codegrant.client.api import AsyncApiSession
         from codegrant.client.api_auth import make_auths  # httpx2 is slow to import
 
         auths = make_auths(self, tokens, on_tokens)

@@ -16,7 +16,6 @@ from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.jose import PrivateKey, base64url
 from codegrant.messages.json import JsonValue
 from codegrant.messages.metadata import ServerMetadata
-from codegrant.rules.pushed import judge_pushed_authorization
 from codegrant.secret import Secret
 
 __all__ = ["REQUEST_OBJECT_LIFETIME", "FrontChannel", "prepare_request"]
@@ -122,6 +121,8 @@ def _push(
     now: int,
 ) -> Flow[FrontChannel]:
     """Leave a request with the server, and return what stands for it. RFC 9126 §2.1, §4."""
+    from codegrant.rules.pushed import judge_pushed_authorization
+
     url = metadata.pushed_authorization_request_endpoint
     client = config.authentication_at(metadata)
     # Every method but Basic writes the client's name into the form by itself.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from codegrant.client.pending import LOGIN_LIFETIME
 from codegrant.client.proofs import ProofNonces
@@ -14,12 +14,14 @@ from codegrant.errors import ConfigurationError, OAuthError, UsageError
 from codegrant.jose import ALGORITHMS, PrivateKey
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.providers import Provider, Quirk, SignedSecret
-from codegrant.remote.client_assertion import ClientKey, read_client_key
 from codegrant.remote.posts import METHODS, ClientAuthentication, choose_method
 from codegrant.rules.resource_indicator import check_resource
 from codegrant.rules.scope import is_scope_token
 from codegrant.rules.uri import check_https_or_loopback, origin_of
 from codegrant.secret import Secret
+
+if TYPE_CHECKING:
+    from codegrant.remote.client_assertion import ClientKey
 
 __all__ = ["ClientConfig", "make_config", "parse_scope_argument"]
 
@@ -271,11 +273,16 @@ def make_config(
     has_secret = client_secret is not None or (known is not None and known.signed_secret)
     if known is not None and token_endpoint_auth_method is None and has_secret:
         token_endpoint_auth_method = known.auth_method
+    client_key: ClientKey | None = None
+    if private_key is not None:
+        from codegrant.remote.client_assertion import read_client_key
+
+        client_key = read_client_key(private_key, private_key_id)
     return ClientConfig(
         server=known.server if known is not None else cast("str | ServerMetadata", server),
         client_id=client_id,
         client_secret=Secret(client_secret) if isinstance(client_secret, str) else client_secret,
-        client_key=None if private_key is None else read_client_key(private_key, private_key_id),
+        client_key=client_key,
         token_endpoint_auth_method=token_endpoint_auth_method,
         redirect_uri=redirect_uri,
         scope=None if scope is None else parse_scope_argument(scope),

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from codegrant.client.api import ApiSession
 from codegrant.client.configuration import make_config, parse_scope_argument
 from codegrant.client.flows import ClientFlows
 from codegrant.client.login import make_login_request
@@ -20,20 +19,20 @@ from codegrant.client.pending import LOGIN_LIFETIME, PendingLogin
 from codegrant.client.profiles import ProfileName, apply_profile
 from codegrant.client.saved import SavedTokens
 from codegrant.client.tokens import Tokens
-from codegrant.client.userinfo import UserInfo
 from codegrant.flow import Effect, run
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.providers import Provider
 from codegrant.remote.sync import SyncDriver
 from codegrant.remote.transport import HttpSettings
-from codegrant.rules.identity import Identity
 from codegrant.secret import Secret
 
 if TYPE_CHECKING:  # imported when they are used
-    from codegrant.client.device import DeviceLogin
+    from codegrant.client import ApiSession, DeviceLogin
     from codegrant.client.token_exchange import ExchangedToken
+    from codegrant.client.userinfo import UserInfo
     from codegrant.jose import PrivateKey
     from codegrant.messages.resource_metadata import ResourceMetadata
+    from codegrant.rules.identity import Identity
 
 __all__ = ["LOGGER", "Client"]
 
@@ -408,6 +407,7 @@ class Client:
         Raises:
             UsageError: the tokens are not of a login at this client.
         """
+        from codegrant.client.api import ApiSession
         from codegrant.client.api_auth import make_auths  # httpx2 is slow to import
 
         auths = make_auths(self, tokens, on_tokens)

@@ -12,16 +12,13 @@ from urllib.parse import urlsplit
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.exchange import exchange_code
-from codegrant.client.identity import fetch_identity, is_identifying
 from codegrant.client.known_provider import add_callback
 from codegrant.client.lineage import Lineage
 from codegrant.client.login import LoginRequest, SealedState, identity_at, scope_at, start_login
 from codegrant.client.pending import PendingLogin, ProviderIdentity
 from codegrant.client.refresh import login_required, refresh_token_of, refresh_tokens
-from codegrant.client.revocation import revoke_tokens
 from codegrant.client.state_errors import other_provider, state_error
 from codegrant.client.tokens import Tokens
-from codegrant.client.userinfo import UserInfo, fetch_userinfo
 from codegrant.errors import CallbackRejected, CodegrantError, MessageError, UsageError
 from codegrant.flow import Flow, ask
 from codegrant.messages.authorization import (
@@ -34,16 +31,17 @@ from codegrant.remote.discovery import Discovery
 from codegrant.remote.effects import FieldName, Report, SingleFlight
 from codegrant.remote.key_sets import RemoteKeySet
 from codegrant.rules.callback import check_callback
-from codegrant.rules.identity import Identity
 from codegrant.rules.known_issuer import expected_callback_issuer
 from codegrant.rules.metadata import VerifiedServer, trust_server_metadata
 from codegrant.secret import digest_of, same_secret
 
-if TYPE_CHECKING:  # the grants beside the code are imported when they are used
+if TYPE_CHECKING:  # what not every login needs is imported when it is used
     from codegrant.client.device import DeviceLogin
     from codegrant.client.token_exchange import ExchangedToken
+    from codegrant.client.userinfo import UserInfo
     from codegrant.messages.grants import ClientCredentialsRequest, TokenExchangeRequest
     from codegrant.messages.resource_metadata import ResourceMetadata
+    from codegrant.rules.identity import Identity
     from codegrant.rules.logout_token import LogoutToken
 
 __all__ = ["ClientFlows"]
@@ -245,6 +243,8 @@ class ClientFlows:
 
     def revoke(self, tokens: Tokens, now: int) -> Flow[None]:
         """Make `tokens` worthless; see `Client.revoke`."""
+        from codegrant.client.revocation import revoke_tokens
+
         self.check_own(tokens)
         latest = self.lineage.end(tokens)
         try:
@@ -296,18 +296,24 @@ class ClientFlows:
 
     def userinfo(self, tokens: Tokens, now: int) -> Flow[UserInfo]:
         """Return the claims of the userinfo endpoint; see `Client.userinfo`."""
+        from codegrant.client.userinfo import fetch_userinfo
+
         self.check_own(tokens)
         server = yield from self.find_server(now)
         return (yield from fetch_userinfo(self.config, server, tokens, now))
 
     def identity(self, tokens: Tokens, now: int) -> Flow[Identity]:
         """Return who logged in; see `Client.identity`."""
+        from codegrant.client.identity import fetch_identity
+
         self.check_own(tokens)
         server = yield from self.find_server(now)
         return (yield from fetch_identity(self.config, server, tokens, now))
 
     def find_identity(self, tokens: Tokens, now: int) -> Flow[Identity | None]:
         """Return who logged in; None when the login was one that identifies nobody."""
+        from codegrant.client.identity import is_identifying
+
         if not is_identifying(self.config, tokens):
             return None
         return (yield from self.identity(tokens, now))

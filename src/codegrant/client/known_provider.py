@@ -14,7 +14,6 @@ from codegrant.messages.authorization import AuthorizationRequest
 from codegrant.messages.json import JsonValue, parse_object
 from codegrant.messages.parameters import Parameters
 from codegrant.providers import Provider, Quirk
-from codegrant.rules.identity import find_subject
 from codegrant.rules.quirks import callback_scope
 from codegrant.rules.redirect_uri import add_to_query
 from codegrant.rules.scope import format_scope
@@ -97,6 +96,8 @@ def keep_person(config: ClientConfig, before: Tokens, after: Tokens) -> Tokens:
     provider = config.provider
     if provider is None or provider.user.source != "tokens":
         return after
+    from codegrant.rules.identity import find_subject
+
     extra = {**before.extra, **after.extra}
     old, new = (
         find_subject(cast("Mapping[str, JsonValue]", told), provider.user)

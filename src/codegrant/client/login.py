@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from codegrant.client.authorization_requests import prepare_request
@@ -25,7 +25,6 @@ from codegrant.client.pending import (
     nonce_of,
 )
 from codegrant.client.proofs import proof_alg
-from codegrant.client.state import LoginState, browser_digest
 from codegrant.errors import MetadataRejected, UsageError
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.jose import base64url
@@ -140,8 +139,7 @@ class LoginRequest:
             raise UsageError(f"extra: {taken} cannot be set there", code="own_parameter")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SealedState:
+class SealedState(NamedTuple):
     """How a web login wants its `state`: sealed, to be explained and restarted later.
 
     Attributes:
@@ -216,6 +214,8 @@ def start_login(
     if sealed_state is None:
         state = base64url.encode((yield from ask(RandomBytes(32))))
     else:
+        from codegrant.client.state import LoginState, browser_digest
+
         state = LoginState(
             login_id=login_id_of(seed),
             started_at=now,

@@ -7,7 +7,6 @@ from typing import Literal, TypeAlias
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.errors import ConfigurationError
-from codegrant.remote.client_assertion import ClientKey
 from codegrant.rules.uri import check_https_or_loopback
 
 __all__ = ["ProfileName", "apply_profile"]
@@ -34,6 +33,8 @@ def apply_profile(config: ClientConfig, profile: ProfileName | None) -> ClientCo
     """
     if profile is None:
         return config
+    from codegrant.remote.client_assertion import ClientKey
+
     if profile != "fapi2":
         raise ConfigurationError(f"profile: {profile!r} is none; fapi2 is one")
     key = config.client_key

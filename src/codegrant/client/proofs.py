@@ -15,7 +15,6 @@ from codegrant.errors import ConfigurationError, MessageError
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.http import Headers, Request, Response
 from codegrant.jose import PrivateKey
-from codegrant.messages.bearer import parse_challenges
 from codegrant.messages.json import parse_object
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.remote.fetch import send
@@ -217,6 +216,8 @@ def challenges_for(status: int, challenge: str, error: str) -> bool:
     """
     if status != 401:
         return False
+    from codegrant.messages.bearer import parse_challenges
+
     try:
         found = parse_challenges(challenge)
     except MessageError:

@@ -20,12 +20,6 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key as generate_rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_pem_private_key,
-)
 
 from codegrant.errors import MetadataRejected, TokenRejected, UsageError
 from codegrant.jose.algorithms import ALGORITHMS, Algorithm, find_algorithm
@@ -200,6 +194,8 @@ class PrivateKey:
         Raises:
             UsageError: not such a file, too weak a key, or not one for `alg`.
         """
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
         _known(alg)
         try:
             key = load_pem_private_key(pem, None, unsafe_skip_rsa_key_validation=trusted)
@@ -248,7 +244,13 @@ class PrivateKey:
 
     def to_pem(self) -> bytes:
         """Return the key as unencrypted PKCS #8. Seal it before it is stored."""
-        return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        from cryptography.hazmat.primitives import serialization
+
+        return self._key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, PrivateKey) and self.public == other.public

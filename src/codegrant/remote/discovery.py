@@ -20,7 +20,6 @@ from codegrant.rules.issuer import (
     oauth_authorization_server_url,
     openid_configuration_url,
 )
-from codegrant.rules.known_causes import discovery_hint
 from codegrant.rules.metadata import VerifiedServer, verify_server_metadata
 
 __all__ = ["Discovery", "MissingS256"]
@@ -144,6 +143,8 @@ class Discovery:
                 yield from ask(Report(logging.WARNING, _NO_S256, {"issuer": self._issuer}))
             self._copy = Copy(server, now, fresh_until(response, now))
             return server
+        from codegrant.rules.known_causes import discovery_hint
+
         raise MetadataRejected(
             f"no metadata for {self._issuer}: {'; '.join(answers)}",
             code="discovery_failed",

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from copy import copy
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from codegrant.errors import CodegrantError, TransportError
 from codegrant.flow import Flow, ask
@@ -28,8 +27,7 @@ STALE_MAXIMUM = 7 * 86_400
 _MAX_AGE = re.compile(r"(?:^|,)\s*max-age=\"?(\d{1,9})\"?\s*(?:,|$)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Copy(Generic[T]):
+class Copy(NamedTuple, Generic[T]):
     """A fetched and verified document.
 
     Attributes:

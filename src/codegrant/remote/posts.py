@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from codegrant.errors import ConfigurationError
 from codegrant.flow import Flow
@@ -13,9 +14,11 @@ from codegrant.messages.client_authentication import build_client_authentication
 from codegrant.messages.json import JsonValue
 from codegrant.messages.parameters import build_query
 from codegrant.providers import SignedSecret
-from codegrant.remote.client_assertion import ClientKey, client_assertion
 from codegrant.remote.fetch import send
 from codegrant.secret import Secret
+
+if TYPE_CHECKING:
+    from codegrant.remote.client_assertion import ClientKey
 
 __all__ = ["METHODS", "ClientAuthentication", "authenticated_post", "choose_method"]
 
@@ -129,6 +132,8 @@ def authenticated_post(
     """
     assertion: Secret | None = None
     if client.method == "private_key_jwt" and client.key is not None:
+        from codegrant.remote.client_assertion import client_assertion
+
         assertion = yield from client_assertion(
             client.key,
             client_id=client.client_id,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import CancelledError, Future, wait
 from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any
@@ -20,12 +19,12 @@ from codegrant.flow import Effect, RandomBytes, run
 from codegrant.http import Request, Response, Send
 from codegrant.remote import transport
 from codegrant.remote.effects import Call, Leased, Pause, Report, SingleFlight
-from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
 from codegrant.remote.leases import LEASE, Lease, taken_over, taken_too_long
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
 if TYPE_CHECKING:
     import ssl
+    from concurrent.futures import Future
 
     import httpx2
 
@@ -101,6 +100,8 @@ class SyncDriver:
         """As `send`, to a public address only, over a connection of its own."""
         import socket
 
+        from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
+
         host, port = check_guarded_url(request.url, allow_private=self._settings.allow_private)
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -137,7 +138,10 @@ class SyncDriver:
             return
         with process.lock:
             others = [flight for flight, thread in process.finishing.items() if thread != here]
-        wait(others)
+        if others:
+            from concurrent.futures import wait
+
+            wait(others)
         if self._processes.pop(pid, None) is process:
             process.http.close()
 
@@ -192,6 +196,8 @@ class SyncDriver:
             yield chunk
 
     def _once(self, effect: SingleFlight[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
+        from concurrent.futures import CancelledError, Future
+
         process = self._process()
         while True:
             with process.lock:

@@ -18,7 +18,6 @@ from codegrant import __version__
 from codegrant.errors import ConfigurationError, TransportError
 from codegrant.http import Headers, Request, Response
 from codegrant.remote.effects import FIELDS, Report
-from codegrant.rules.known_causes import tls_hint
 
 if TYPE_CHECKING:
     import ssl
@@ -159,6 +158,8 @@ def translate(error: Exception, request: Request, settings: HttpSettings) -> Tra
         return timed_out(request, settings)
     tls = _tls_error(error)
     if tls is not None:
+        from codegrant.rules.known_causes import tls_hint
+
         return TransportError(
             f"the TLS connection to {endpoint} failed: {tls}",
             code="tls_failed",

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Sequence
-from html import unescape
 
 from codegrant.errors import MessageError, Refused, ResponseRejected
 from codegrant.http import Response
-from codegrant.messages.bearer import parse_challenges
 from codegrant.messages.token import ErrorResponse
 from codegrant.rules.error_text import clean_error_text
-from codegrant.rules.known_causes import find_cause, page_hint
 from codegrant.rules.uri import parse_uri
 from codegrant.secret import Secret
 
@@ -56,6 +53,8 @@ def refuse_answer(
 
     RFC 6749 §5.2; RFC 6750 §3.1.
     """
+    from codegrant.rules.known_causes import find_cause  # what goes well needs no table
+
     facts: dict[str, str | int] = {"status": response.status}
     if endpoint:
         facts["endpoint"] = endpoint
@@ -98,6 +97,8 @@ def _without(text: str, secrets: Iterable[Secret]) -> str:
 
 def _find_error(response: Response) -> ErrorResponse | None:
     """Return the OAuth error of an answer: of its JSON, else of its challenge."""
+    from codegrant.messages.bearer import parse_challenges
+
     try:
         return ErrorResponse.parse(response.body)
     except MessageError:
@@ -124,6 +125,8 @@ def _no_answer(
     secrets: Iterable[Secret],
 ) -> ResponseRejected:
     """Return what an answer means that speaks no OAuth."""
+    from codegrant.rules.known_causes import page_hint
+
     name = _ENDPOINTS.get(stage, stage)
     title = _without(_title_of(response.body), secrets)
     page = f", a page titled '{title}'" if title else ""
@@ -159,6 +162,8 @@ def _no_answer(
 
 def _title_of(body: bytes) -> str:
     """Return the title of a page, cleaned and cut; empty when it has none."""
+    from html import unescape
+
     found = _TITLE.search(body[:_MOST_OF_A_PAGE])
     if found is None:
         return ""

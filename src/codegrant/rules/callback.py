@@ -10,7 +10,6 @@ from typing import Final
 from codegrant.errors import CallbackRejected, Refused, StateError, UsageError
 from codegrant.messages.authorization import AuthorizationErrorResponse, CallbackResponse
 from codegrant.rules.error_text import clean_error_text
-from codegrant.rules.known_causes import find_cause
 from codegrant.secret import Secret, same_secret
 
 __all__ = ["CheckedCallback", "check_callback"]
@@ -90,6 +89,8 @@ def check_callback(
             facts={"expected": expected_iss, "got": clean_error_text(response.iss)},
         )
     if isinstance(response, AuthorizationErrorResponse):
+        from codegrant.rules.known_causes import find_cause
+
         error = clean_error_text(response.error)
         description = clean_error_text(response.error_description or "")
         cause = find_cause(error, description, stage="callback")

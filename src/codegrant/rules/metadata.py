@@ -11,7 +11,6 @@ from codegrant.errors import MetadataRejected, UsageError
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.rules.error_text import clean_error_text
 from codegrant.rules.issuer import check_issuer
-from codegrant.rules.known_causes import issuer_hint
 from codegrant.rules.uri import check_https_or_loopback, short
 
 __all__ = ["VerifiedServer", "trust_server_metadata", "verify_server_metadata"]
@@ -80,6 +79,8 @@ def verify_server_metadata(
     RFC 8414 §3.3; OpenID Connect Discovery §4.3; RFC 9700 §2.1.1.
     """
     if metadata.issuer != issuer:
+        from codegrant.rules.known_causes import issuer_hint
+
         got = clean_error_text(metadata.issuer[:_MOST_CHARACTERS])
         raise MetadataRejected(
             f"issuer: the metadata is of {short(got)}, not of {short(issuer)}",
