@@ -150,6 +150,7 @@ class CookieLogin:
         max_age: as sent, or `None`.
         provider_name: the application's name for the provider, e.g. `google`.
         asked: the application's name for what the login asks for; empty for the usual.
+        with_consent: whether the person is asked for consent once more, for a refresh token.
     """
 
     seed: Secret = field(repr=False)
@@ -158,6 +159,7 @@ class CookieLogin:
     max_age: int | None
     provider_name: str
     asked: str = ""
+    with_consent: bool = False
 
     @property
     def login_id(self) -> bytes:
@@ -165,7 +167,14 @@ class CookieLogin:
         return login_id_of(base64url.decode(self.seed.reveal()))
 
 
-def seal_cookie(login: PendingLogin, provider_name: str, key_ring: KeyRing, asked: str = "") -> str:
+def seal_cookie(
+    login: PendingLogin,
+    provider_name: str,
+    key_ring: KeyRing,
+    asked: str = "",
+    *,
+    with_consent: bool = False,
+) -> str:
     """Return the value of a pending cookie; with a name of 32 characters it is under 220 bytes.
 
     With a name for what it asks for it is up to 23 bytes longer.
@@ -175,6 +184,7 @@ def seal_cookie(login: PendingLogin, provider_name: str, key_ring: KeyRing, aske
         provider_name: at most 40 bytes.
         key_ring: the application's keys.
         asked: what the application calls the options of this login; at most 16 bytes.
+        with_consent: see `CookieLogin`.
 
     Raises:
         ValueError: a name is longer.
@@ -184,8 +194,10 @@ def seal_cookie(login: PendingLogin, provider_name: str, key_ring: KeyRing, aske
         raise ValueError(f"provider_name: at most {MAX_PROVIDER_NAME} bytes")
     if len(asked.encode()) > MAX_ASKED:
         raise ValueError(f"asked: at most {MAX_ASKED} bytes")
-    if asked:
+    if asked or with_consent:
         name += b"\0" + asked.encode()
+    if with_consent:
+        name += b"\0"
     max_age = _NO_MAX_AGE if login.max_age is None else min(login.max_age, _NO_MAX_AGE - 1)
     raw = (
         base64url.decode(login.seed.reveal())
@@ -214,7 +226,8 @@ def open_cookie(value: str, key_ring: KeyRing) -> CookieLogin:
         raw[_SEED + IDENTITY_BYTES :],
     )
     max_age = int.from_bytes(rest[_TIME : _TIME + _MAX_AGE])
-    name, _, asked = rest[_TIME + _MAX_AGE :].decode().partition("\0")
+    name, _, more = rest[_TIME + _MAX_AGE :].decode().partition("\0")
+    asked, consent, _ = more.partition("\0")
     return CookieLogin(
         seed=Secret(base64url.encode(seed)),
         identity=identity,
@@ -222,6 +235,7 @@ def open_cookie(value: str, key_ring: KeyRing) -> CookieLogin:
         max_age=None if max_age == _NO_MAX_AGE else max_age,
         provider_name=name,
         asked=asked,
+        with_consent=bool(consent),
     )
 
 

@@ -28,6 +28,8 @@ try:
     from fastapi.openapi.models import SecurityBase as SecurityModel
     from fastapi.security import SecurityScopes
     from fastapi.security.base import SecurityBase
+    from starlette.datastructures import MutableHeaders
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 except ImportError as _error:  # pragma: no cover - seen in the test of the bare wheel
     raise ConfigurationError(
         "codegrant.web.fastapi_resource needs FastAPI: pip install 'codegrant[fastapi]'"
@@ -79,6 +81,8 @@ class Bearer(SecurityBase):
                 "scopes": dict(scopes or {}),
             }
         )
+        if not any(cast("object", each.cls) is _NotKept for each in app.user_middleware):
+            app.add_middleware(_NotKept)
         self.scheme_name: str = name
         self.model: SecurityModel = OAuth2(flows=OAuthFlows(authorizationCode=flow))
         if client_id:
@@ -89,9 +93,7 @@ class Bearer(SecurityBase):
             }
         app.add_exception_handler(OAuthError, self._refuse)
 
-    async def __call__(
-        self, request: Request, response: Response, wanted: SecurityScopes
-    ) -> AccessToken:
+    async def __call__(self, request: Request, wanted: SecurityScopes) -> AccessToken:
         """Return the verified access token of a request, as a dependency.
 
         Raises:
@@ -102,8 +104,28 @@ class Bearer(SecurityBase):
         token = await self._resource_server.verify_request(
             ours, tuple(wanted.scopes), person=self._person
         )
-        response.headers["Cache-Control"] = "private, no-store"  # RFC 6750 §2.3
+        request.scope[_NotKept.MARK] = True
         return token
 
     async def _refuse(self, _: Request, error: Exception) -> Response:
         return to_starlette(self._resource_server.refuse(cast("OAuthError", error)))
+
+
+class _NotKept:
+    """Tells caches not to keep what an access token was shown for. RFC 6750 §2.3.
+
+    Whatever kind of answer a view gives: a response of its own gets no headers from FastAPI.
+    """
+
+    MARK = "codegrant.access_token"
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_marked(message: Message) -> None:
+            if message["type"] == "http.response.start" and scope.get(self.MARK):
+                MutableHeaders(scope=message).setdefault("Cache-Control", "private, no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_marked)

@@ -220,6 +220,7 @@ class WebLogin:
     def _start(self, request: Request, now: int, name: str) -> Flow[Response]:
         """Send the browser to the provider, with a pending cookie of its own."""
         return_to, flows = self._addresses.return_to(request), self._clients[name]
+        with_consent = self._addresses.asks_for_consent(request)
         found: Asked | None = None
         try:
             key_ring = self._key_ring()
@@ -228,9 +229,7 @@ class WebLogin:
                 found.request,
                 redirect_uri=self._addresses.redirect_uri(request, name),
                 return_to=return_to,
-                prompt=consent_prompt(flows.config)
-                if self._addresses.asks_for_consent(request)
-                else found.request.prompt,
+                prompt=consent_prompt(flows.config) if with_consent else found.request.prompt,
             )
             state = SealedState(
                 key_ring=key_ring,
@@ -248,7 +247,7 @@ class WebLogin:
         surplus = cookies.surplus(request.headers, key_ring, now, LOGIN_LIFETIME)
         pending = cookies.build_pending(
             login.login_id,
-            seal_cookie(login, name, key_ring, found.name),
+            seal_cookie(login, name, key_ring, found.name, with_consent=with_consent),
             max_age=LOGIN_LIFETIME,
             by_form=flows.config.response_mode == "form_post",
         )

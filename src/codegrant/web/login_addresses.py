@@ -118,19 +118,26 @@ class LoginAddresses:
         query = {**({} if safe is None else {"return_to": safe}), **more}
         return f"{url}?{urlencode(query)}" if query else url
 
-    def consent_url(self, request: Request, name: str, return_to: str) -> str:
+    def consent_url(
+        self, request: Request, name: str, return_to: str, more: Mapping[str, str]
+    ) -> str:
         """Return the path that starts a login in which a provider asks for consent again."""
-        query = urlencode({"consent": "1", "return_to": return_to})
-        return f"{self._start_path(request, name)}?{query}"
+        return self.restart_url(request, name, return_to, {"consent": "1", **more})
 
-    def restart_url(self, request: Request, name: str, return_to: str | None) -> str:
-        """Return the path that starts a login at a provider once more."""
-        query = "" if return_to is None else f"?{urlencode({'return_to': return_to})}"
-        return f"{self._start_path(request, name)}{query}"
+    def restart_url(
+        self, request: Request, name: str, return_to: str | None, more: Mapping[str, str]
+    ) -> str:
+        """Return the path that starts a login at a provider once more.
 
-    def _start_path(self, request: Request, name: str) -> str:
-        """Return the path that starts a login at a provider."""
-        return self.below(request, next(path for path, n in self.starts.items() if n == name))
+        Args:
+            request: of the login before.
+            name: of the provider.
+            return_to: where that login should have led.
+            more: what else belongs in the query, see `LoginAsks.query`.
+        """
+        path = self.below(request, next(path for path, n in self.starts.items() if n == name))
+        query = {**more, **({} if return_to is None else {"return_to": return_to})}
+        return f"{path}?{urlencode(query)}" if query else path
 
     def asks_for_consent(self, request: Request) -> bool:
         """Return whether a login is started by `consent_url`."""

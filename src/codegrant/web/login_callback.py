@@ -30,7 +30,14 @@ from codegrant.client.state import (
     resume_login,
 )
 from codegrant.client.state_errors import other_provider, state_error
-from codegrant.errors import CallbackRejected, CodegrantError, MessageError, StateError
+from codegrant.errors import (
+    CallbackRejected,
+    CodegrantError,
+    LoginRequired,
+    MessageError,
+    StateError,
+    StoreError,
+)
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.http import Request, Response, find_cookies
 from codegrant.jose import base64url
@@ -89,7 +96,7 @@ class LoginCallback:
 
     def answer(self, request: Request, now: int) -> Flow[Response]:
         """Return the redirect that ends a login, or a page that says why it failed."""
-        return_to, name = None, self._addresses.callbacks[request.path]
+        state, name = None, self._addresses.callbacks[request.path]
         try:
             is_form = request.method == "POST"
             if is_form and not self._by_form(name):
@@ -99,14 +106,28 @@ class LoginCallback:
             if not raw_state:
                 raise self._explain(request, raw_state, now, name)
             state = LoginState.open(raw_state, self._key_ring())
-            return_to = state.return_to
             return (yield from self._finish(_Arrival(request, now, name, answer, raw_state, state)))
         except CodegrantError as error:
+            return_to = None if state is None else state.return_to
+            asked = self._find_asked(request, state)
             if self._is_to_restart(request, error):
                 report_restart(error)
-                return self._restart(request, name, return_to)
-            retry = self._addresses.login_url(request, return_to)
+                return self._restart(request, name, return_to, asked)
+            retry = self._addresses.login_url(request, return_to, asked)
             return (yield from answer_failure(error, retry))
+
+    def _find_asked(self, request: Request, state: LoginState | None) -> dict[str, str]:
+        """Return what a link to the same login has in its query, as far as its cookie tells."""
+        if state is None:
+            return {}
+        values = find_cookies(
+            request.headers, self._addresses.cookies(request).pending(state.login_id)
+        )
+        try:
+            asked = open_cookie(values[0], self._key_ring()).asked if len(values) == 1 else ""
+        except StateError:
+            return {}
+        return self._asks.query_of(asked)
 
     def _is_to_restart(self, request: Request, error: CodegrantError) -> bool:
         """Return whether the login begins again by itself: once, and where that may help.
@@ -121,11 +142,13 @@ class LoginCallback:
             error.code == "state_unknown" and cookies.brought(request).pending > 0
         )
 
-    def _restart(self, request: Request, name: str, return_to: str | None) -> Response:
+    def _restart(
+        self, request: Request, name: str, return_to: str | None, asked: Mapping[str, str]
+    ) -> Response:
         """Send the browser to the start of the login, which leads where this one did."""
         cookies = self._addresses.cookies(request)
         note = cookies.build(cookies.restarted, "1", max_age=LOGIN_LIFETIME)
-        return redirect(self._addresses.restart_url(request, name, return_to), [note])
+        return redirect(self._addresses.restart_url(request, name, return_to, asked), [note])
 
     def _finish(self, arrival: _Arrival) -> Flow[Response]:
         """Finish the login of an arrival, once, or repeat the answer that it had."""
@@ -142,7 +165,7 @@ class LoginCallback:
         login = yield from self._resume(arrival, cookie)
         claim = yield from self._claim(state, now)
         if isinstance(claim, Claimed):
-            return (yield from self._exchange(arrival, login, values[0]))
+            return (yield from self._exchange(arrival, login, cookie, values[0]))
         if isinstance(claim, InProgress):
             raise state_error("state_in_progress", "another delivery of this callback is not done")
         answer = _open_answer(claim.sealed_answer, login.seed)
@@ -232,7 +255,9 @@ class LoginCallback:
             answer = yield from ask(claim)
         return answer
 
-    def _exchange(self, arrival: _Arrival, login: PendingLogin, cookie: str) -> Flow[Response]:
+    def _exchange(
+        self, arrival: _Arrival, login: PendingLogin, cookie: CookieLogin, sealed_cookie: str
+    ) -> Flow[Response]:
         """Exchange the code and begin a new session; the browser's old one ends."""
         request, now, name, response, raw_state, state = arrival
         digest = login_digest(state.login_id)
@@ -250,30 +275,63 @@ class LoginCallback:
         signed_in = self._sessions.begin(
             session_id, provider=name, tokens=tokens, login_id=login.login_id, now=now, found=found
         )
-        if wants_consent(flows.config, tokens):
-            signed_in, location = yield from self._find_refresh_token(arrival, signed_in, location)
-        yield from ask(
-            FinishCallback(
-                login_digest=digest,
-                sealed_answer=_seal_answer(session_id, location, login.seed),
-                answer_until=now + REPLAY_SECONDS,
-                session=self._sessions.seal(signed_in),
+        if wants_consent(flows.config, tokens) and not cookie.with_consent:
+            signed_in, location = yield from self._find_refresh_token(
+                arrival, cookie, signed_in, location
             )
+        finish = FinishCallback(
+            login_digest=digest,
+            sealed_answer=_seal_answer(session_id, location, login.seed),
+            answer_until=now + REPLAY_SECONDS,
+            session=self._sessions.seal(signed_in),
         )
+        yield from self._keep(finish, signed_in, now)
         cookies = self._addresses.cookies(request)
         old = cookies.find_session(request.headers)
         if old is not None:
             yield from ask(DeleteSession(digest_of(old)))
         kept = cookies.build_pending(
-            login.login_id, cookie, max_age=REPLAY_SECONDS, by_form=self._by_form(name)
+            login.login_id, sealed_cookie, max_age=REPLAY_SECONDS, by_form=self._by_form(name)
         )
         fields = [self._session_cookie(request, session_id), kept]
         if cookies.was_restarted(request.headers):
             fields.append(cookies.clear(cookies.restarted))
         return redirect(location, fields)
 
+    def _keep(self, finish: FinishCallback, signed_in: SignedIn, now: int) -> Flow[None]:
+        """Store a session that begins; what cannot be stored is revoked.
+
+        Raises:
+            StoreError: the store failed twice; the step is the same however often it is done.
+            LoginRequired: `login_ended`, the provider has ended it meanwhile.
+        """
+        flows = self._clients[signed_in.provider]
+
+        def revoke() -> Flow[None]:
+            return flows.revoke_quietly(signed_in.tokens, now)
+
+        try:
+            yield from ask(finish)
+        except StoreError:
+            yield from ask(Pause(_WAIT_SECONDS))
+            try:
+                yield from ask(finish)
+            except StoreError:
+                yield from ask(AtProvider(signed_in.provider, revoke))
+                raise
+        # After it was stored: a logout token that comes from now on finds it there.
+        if (yield from self._sessions.was_ended(signed_in, now)):
+            yield from self._sessions.end(signed_in)
+            yield from ask(AtProvider(signed_in.provider, revoke))
+            raise LoginRequired(
+                "login_required",
+                description="the provider has ended this login meanwhile",
+                code="login_ended",
+                stage="callback",
+            )
+
     def _find_refresh_token(
-        self, arrival: _Arrival, signed_in: SignedIn, location: str
+        self, arrival: _Arrival, cookie: CookieLogin, signed_in: SignedIn, location: str
     ) -> Flow[tuple[SignedIn, str]]:
         """Return a session with a refresh token, or the way to one.
 
@@ -281,16 +339,18 @@ class LoginCallback:
         of the same person may have it; else they are asked for consent again, once.
         """
         request, now, name = arrival.request, arrival.now, arrival.name
+        asked = self._asks.query_of(cookie.asked)
+        consent = self._addresses.consent_url(request, name, location, asked)
         session_id = self._addresses.cookies(request).find_session(request.headers)
         before = yield from self._sessions.find(session_id, now)
         if before is None or not before.is_same_person(signed_in):
-            return signed_in, self._addresses.consent_url(request, name, location)
+            return signed_in, consent
         if before.tokens.refresh_token is not None:
             tokens = replace(signed_in.tokens, refresh_token=before.tokens.refresh_token)
             return replace(signed_in, tokens=tokens), location
         if now - before.since < LOGIN_LIFETIME:
             return signed_in, location  # they were asked a moment ago, in vain
-        return signed_in, self._addresses.consent_url(request, name, location)
+        return signed_in, consent
 
     def _session_cookie(self, request: Request, session_id: str) -> tuple[str, str]:
         cookies = self._addresses.cookies(request)

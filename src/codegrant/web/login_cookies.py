@@ -17,6 +17,8 @@ from codegrant.sealing import KeyRing
 
 __all__ = ["LoginCookies"]
 
+_SESSIONS = 4
+
 
 class LoginCookies:
     """The cookies of one application.
@@ -91,6 +93,10 @@ class LoginCookies:
         """Return the session id, or None when there is none or when two compete for it."""
         values = find_cookies(headers, self.session)
         return values[0] if len(values) == 1 and values[0] else None
+
+    def find_sessions(self, headers: Headers) -> tuple[str, ...]:
+        """Return every session id that came along, a few at most: one of them may be planted."""
+        return tuple(dict.fromkeys(filter(None, find_cookies(headers, self.session))))[:_SESSIONS]
 
     def was_restarted(self, headers: Headers) -> bool:
         """Return whether a login was restarted in this browser a moment ago."""

@@ -77,7 +77,7 @@ class LoginAsks:
         except MessageError:
             name, sealed = "", ""
         name = name if name in self._requests else ""
-        found, kept = self._requests[name], {"ask": name} if name else {}
+        found, kept = self._requests[name], self.query_of(name)
         if sealed:
             try:
                 hint = self._key_ring().open(_HINT_PURPOSE, sealed).decode()
@@ -89,6 +89,10 @@ class LoginAsks:
     def named(self, name: str) -> LoginRequest | None:
         """Return the options that a login was started with; None when they are gone."""
         return self._requests.get(name)
+
+    def query_of(self, name: str) -> dict[str, str]:
+        """Return what a link to a login with the options of this name has in its query."""
+        return {"ask": name} if name and name in self._requests else {}
 
     def query(self, ask: str | None, login_hint: str | None) -> dict[str, str]:
         """Return what a link has in its query to ask for a set of options.

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field, fields
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.effects import (
+    ClaimCallback,
     DeleteSession,
     EndSessions,
     FindSession,
+    FinishCallback,
     ReleaseLease,
     SaveSession,
     StoredSession,
@@ -22,7 +24,7 @@ from codegrant.client.effects import (
 )
 from codegrant.client.logout import person_digest, provider_session_digest
 from codegrant.client.tokens import Tokens
-from codegrant.errors import SealBroken, UsageError
+from codegrant.errors import SealBroken, StoreError, UsageError
 from codegrant.flow import Flow, ask
 from codegrant.rules.identity import Identity
 from codegrant.rules.logout_token import LogoutToken
@@ -32,6 +34,9 @@ from codegrant.secret import digest_of
 __all__ = ["LoginSessions", "SignedIn"]
 
 _PURPOSE = "codegrant web session 3"
+_NOTE_PURPOSE = "codegrant web ended session 1"
+# Seconds: longer than any login takes from the answer with its tokens to the store.
+_NOTE_LIFETIME = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +231,8 @@ class LoginSessions:
         if token.session is not None:
             session = provider_session_digest(config, issuer, token.session)
         told = json.dumps(["codegrant logout token", issuer, config.client_id, token.token_id])
+        # First of all: a login that is about to be stored looks for it afterwards.
+        yield from self._note_ended(session or person, told, token.issued_at, now)
         return (
             yield from ask(
                 EndSessions(
@@ -238,9 +245,52 @@ class LoginSessions:
             )
         )
 
+    def _note_ended(self, named: bytes, told: str, issued_at: int, now: int) -> Flow[None]:
+        """Leave a note for logins under way, in the place of a session that nobody can have."""
+        digest = digest_of(f"ended, noted {told}")
+        until = now + _NOTE_LIFETIME
+        yield from ask(ClaimCallback(login_digest=digest, now=now, expires_at=until))
+        note = StoredSession(
+            digest=_note_digest(named),
+            sealed=self._key_ring().seal(_NOTE_PURPOSE, issued_at.to_bytes(8)),
+            expires_at=until,
+        )
+        yield from ask(
+            FinishCallback(login_digest=digest, sealed_answer="", answer_until=now, session=note)
+        )
+
+    def was_ended(self, signed_in: SignedIn, now: int) -> Flow[bool]:
+        """Return whether the provider has ended a session before it could be stored.
+
+        A note about the provider's session counts in any case; one about the person only for
+        an ID token that is older: who logs in again is logged in. A store that cannot say has
+        no note.
+        """
+        names, token = self._names(signed_in), signed_in.tokens.identity
+        if token is None:
+            return False
+        for name, named in names.items():
+            try:
+                note = yield from ask(FindSession(_note_digest(named), now))
+            except StoreError:
+                return False
+            if note is None:
+                continue
+            try:
+                ended_at = int.from_bytes(self._key_ring().open(_NOTE_PURPOSE, note.sealed))
+            except SealBroken:
+                continue
+            if name == "provider_session" or token.issued_at < ended_at:
+                return True
+        return False
+
     def end(self, signed_in: SignedIn) -> Flow[bool]:
         """End a session. True for exactly one caller."""
         return (yield from ask(DeleteSession(signed_in.session)))
+
+
+def _note_digest(named: bytes) -> bytes:
+    return digest_of(f"ended {named.hex()}")
 
 
 def _lease_key(signed_in: SignedIn) -> bytes:

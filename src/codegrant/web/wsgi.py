@@ -143,10 +143,11 @@ class Login:
             try:
                 return app(environ, start)
             except LoginRequired as error:
-                again = self._web.log_in_again(ours, error, self._now(), visit.signed_in)
-                return send_response(environ, start, self._run(again))
+                again = self._run(self._web.log_in_again(ours, error, self._now(), visit.signed_in))
+                return send_response(environ, start, again, visit.failure())
             except StoreError as error:
-                return send_response(environ, start, self._run(self._web.explain(ours, error)))
+                page = self._run(self._web.explain(ours, error))
+                return send_response(environ, start, page, visit.failure())
 
         return answer
 

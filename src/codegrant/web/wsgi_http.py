@@ -5,6 +5,7 @@ PEP 3333: texts of the environment are bytes, spelled in Latin-1.
 
 from __future__ import annotations
 
+import sys
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -19,7 +20,12 @@ from codegrant.web.login_sessions import SignedIn
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from types import TracebackType
+    from typing import TypeAlias
     from wsgiref.types import StartResponse
+
+    ExcInfo: TypeAlias = (
+        tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
+    )
 
 __all__ = ["Visit", "from_environ", "noting", "read_form", "send_response", "visit_of"]
 
@@ -33,20 +39,26 @@ class Visit:
         is_looked_up: `signed_in` is known.
         signed_in: who sent the request.
         is_guarded: the answer is for one person.
+        has_begun: the application has begun an answer.
         api: made at most once.
     """
 
-    __slots__ = ("api", "is_guarded", "is_looked_up", "signed_in")
+    __slots__ = ("api", "has_begun", "is_guarded", "is_looked_up", "signed_in")
 
     def __init__(self) -> None:
         self.is_looked_up: bool = False
         self.signed_in: SignedIn | None = None
         self.is_guarded: bool = False
+        self.has_begun: bool = False
         self.api: ApiSession | None = None
 
     def know(self, signed_in: SignedIn | None) -> None:
         """Keep who it is for the rest of the request."""
         self.is_looked_up, self.signed_in = True, signed_in
+
+    def failure(self) -> ExcInfo | None:
+        """Return what is being handled, where another answer must take the place of one."""
+        return sys.exc_info() if self.has_begun else None
 
 
 def visit_of(environ: dict[str, Any], kept_as: str) -> Visit:
@@ -106,12 +118,10 @@ def noting(start_response: StartResponse, visit: Visit) -> StartResponse:
     def start(
         status: str,
         headers: list[tuple[str, str]],
-        exc_info: tuple[type[BaseException], BaseException, TracebackType]
-        | tuple[None, None, None]
-        | None = None,
+        exc_info: ExcInfo | None = None,
         /,
     ) -> Callable[[bytes], object]:
-        fields = list(headers)
+        fields, visit.has_begun = list(headers), True
         if visit.is_looked_up:  # RFC 9110 §12.5.5
             varies = {
                 token.strip().lower()
@@ -129,11 +139,26 @@ def noting(start_response: StartResponse, visit: Visit) -> StartResponse:
 
 
 def send_response(
-    environ: dict[str, Any], start_response: StartResponse, response: Response
+    environ: dict[str, Any],
+    start_response: StartResponse,
+    response: Response,
+    exc_info: ExcInfo | None = None,
 ) -> Iterable[bytes]:
-    """Begin an answer and return its body; to a HEAD none. RFC 9110 §9.3.2."""
+    """Begin an answer and return its body; to a HEAD none. RFC 9110 §9.3.2.
+
+    Args:
+        environ: of the request.
+        start_response: of the server.
+        response: the answer.
+        exc_info: of the failure that the answer is about: it then takes the place of an answer
+            that had been begun, or the server raises the failure if that is on its way. PEP 3333
+    """
     fields = [*response.headers.pairs(), ("content-length", str(len(response.body)))]
     if "content-type" not in response.headers:  # which servers may insist on
         fields.append(("content-type", "text/plain; charset=utf-8"))
-    start_response(f"{response.status} {HTTPStatus(response.status).phrase}", fields)
+    status = f"{response.status} {HTTPStatus(response.status).phrase}"
+    if exc_info is None:
+        start_response(status, fields)
+    else:
+        start_response(status, fields, exc_info)
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]

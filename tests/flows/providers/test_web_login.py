@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import pytest
 
+from codegrant.client import LoginOptions
 from codegrant.testing.personas import Person, Persona
 from codegrant.testing.wire import Wire
 from tests.support.application import Clock
@@ -43,7 +44,7 @@ def make(framework: str, clock: Clock, tmp_path: Path, wire: Wire) -> Iterator[M
     sites: list[Any] = []
     clients: list[Any] = []
 
-    def make(*personas: Persona, **arguments: Any) -> SiteBrowser:
+    def make(*personas: Persona, ask: Any = None, **arguments: Any) -> SiteBrowser:
         made: dict[str, Any] = {}
         for persona in personas:
             persona.serve(wire)
@@ -58,7 +59,8 @@ def make(framework: str, clock: Clock, tmp_path: Path, wire: Wire) -> Iterator[M
         clients.extend(made.values())
         one = next(iter(made.values()))
         login = made if len(made) > 1 else one
-        sites.append(SITES[framework](tmp_path, login, clock=clock, session_lifetime=30 * 86_400))
+        settings = {"clock": clock, "session_lifetime": 30 * 86_400, "ask": ask}
+        sites.append(SITES[framework](tmp_path, login, **settings))
         return SiteBrowser(sites[-1])
 
     yield make
@@ -77,6 +79,11 @@ def pass_through(browser: SiteBrowser, persona: Persona, url: str = "/login") ->
     sent = browser.get(url)
     assert sent.status == 303, sent.text
     return browser.get(persona.authorize(sent.location))
+
+
+def post_through(browser: SiteBrowser, persona: Persona, url: str) -> Reply:
+    """As `pass_through`, with a form of the provider's site, which brings no session."""
+    return browser.post_from_provider(persona.authorize(browser.get(url).location))
 
 
 def asked(persona: Persona, grant_type: str) -> int:
@@ -186,6 +193,31 @@ def test_a_provider_that_gives_no_refresh_token_at_all_makes_no_loop(
     second = pass_through(browser, google, first.location)
     assert second.location == "/profile"
     assert browser.get("/profile").status == 200
+
+
+def test_nor_does_one_whose_answers_are_forms(make: MakeSite, clock: Clock) -> None:
+    """With a form of another site the browser brings no session that would tell."""
+    google = persona_at("google", clock)
+    google.facts = replace(google.facts, offline="never")
+    browser = make(google, response_mode="form_post")
+    first = post_through(browser, google, "/login?return_to=/profile")
+    assert "consent=1" in first.location
+    assert post_through(browser, google, first.location).location == "/profile"
+
+
+def test_what_a_login_asks_for_is_asked_for_again_with_the_consent(
+    make: MakeSite, clock: Clock
+) -> None:
+    google = persona_at("google", clock)
+    ask = {"default": LoginOptions(), "known": LoginOptions(login_hint="person@example.com")}
+    browser = make(google, ask=ask)
+    google.authorize(browser.get("/login").location)  # consented before
+    first = pass_through(browser, google, "/login?ask=known&return_to=/profile")
+    assert dict(parse_qsl(urlsplit(first.location).query)) == {
+        "consent": "1", "ask": "known", "return_to": "/profile",
+    }  # fmt: skip
+    sent = browser.get(first.location)
+    assert parse_qs(urlsplit(sent.location).query)["login_hint"] == ["person@example.com"]
 
 
 def test_without_offline_nobody_is_asked(make: MakeSite, clock: Clock) -> None:

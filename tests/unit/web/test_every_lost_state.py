@@ -9,10 +9,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from typing import NamedTuple
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from codegrant import KeyRing
+from codegrant.client import LoginOptions
 from codegrant.http import Headers
 from tests.support.application import Clock
 from tests.support.login_sites import FORM, Reply, SiteBrowser
@@ -253,3 +255,19 @@ def test_a_finished_callback_leads_to_the_same_place_for_a_minute(shop: Shop) ->
     for browser in (shop.browser, session_only, pending_only):
         assert shop.get(callback, browser).code == "state_already_used"
     assert shop.provider.count("/token") == 1
+
+
+def test_a_login_that_begins_again_asks_for_what_it_asked_for(
+    make_site: MakeSite, provider: MockProvider, clock: Clock
+) -> None:
+    ask = {"default": LoginOptions(), "strong": LoginOptions(acr_values="phr")}
+    browser = make_site(ask=ask)
+    late = browser.start(provider, "/login?ask=strong&return_to=/profile")
+    denied = browser.start(provider, "/login?ask=strong&return_to=/profile")
+    page = browser.get(denied.replace("code=", "error=access_denied&no_code="))
+    assert "ask=strong" in page.text
+    clock.ahead += 601
+    again = browser.get(late)
+    assert (again.status, "ask=strong" in again.location) == (303, True)
+    asked = dict(parse_qsl(urlsplit(browser.get(again.location).location).query))
+    assert asked["acr_values"] == "phr"

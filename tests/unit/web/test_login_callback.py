@@ -544,6 +544,31 @@ def test_a_store_that_fails_gets_a_503_and_no_token_request(
     assert provider.count("/token") == 1
 
 
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_session_that_cannot_be_stored_is_tried_once_more_and_else_revoked(
+    visitor: Visitor, provider: MockProvider, failures: int
+) -> None:
+    callback, left = provider.authorize(visitor.start("/login?return_to=/profile")), [failures]
+
+    def fail(effect: Effect[Any]) -> None:
+        if isinstance(effect, FinishCallback) and left[0]:
+            left[0] -= 1
+            raise StoreError("locked", code="store_busy", stage="store")
+
+    visitor.site.before = fail
+    answer = visitor.get(callback)
+    assert left == [0]
+    if failures == 1:
+        assert answer.headers.get("location") == "/profile"
+        assert visitor.who() is not None
+        assert provider.count("/revoke") == 0
+        return
+    assert (answer.status, code_of(answer)) == (503, "store_busy")
+    assert provider.refresh_tokens == {}
+    assert visitor.who() is None
+    assert visitor.log_in(provider).status == 303
+
+
 def test_a_shorter_lifetime_of_the_client_holds_and_a_longer_one_does_not(
     provider: MockProvider, client_of: MakeClient
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from codegrant import KeyRing, StoreError
-from codegrant.client.effects import DeleteSession, EndSessions
+from codegrant.client.effects import DeleteSession, EndSessions, FindSession, FinishCallback
 from codegrant.flow import Effect, run
 from codegrant.http import Response
 from tests.support.mock_provider import CLIENT_ID, Answer, Lie, MockProvider
@@ -108,8 +108,10 @@ def test_the_state_of_a_logout_is_good_for_a_day(leaving: Visitor, provider: Moc
     leaving.site.now += 1
     page = leaving.get(f"/logout/done?state={state}")
     assert (page.status, code_of(page)) == (400, "logout_state_expired")
-    # Nor does one from the future count.
-    leaving.site.now -= 86_402
+    # Two replicas' clocks may differ by a minute; one from a later future does not count.
+    leaving.site.now -= 86_401 + 60
+    assert leaving.get(f"/logout/done?state={state}").status == 303
+    leaving.site.now -= 1
     assert leaving.get(f"/logout/done?state={state}").status == 400
 
 
@@ -363,13 +365,12 @@ def test_a_logout_token_is_obeyed_once(visitor: Visitor, provider: MockProvider)
     visitor.log_in(provider)
     assert tell(visitor.site, token).status == 200
     visitor.log_in(provider)
-    again = tell(visitor.site, token)
-    assert (again.status, json.loads(again.body)["error_description"]) == (400, "token_replayed")
+    assert tell(visitor.site, token).status == 200  # its sender may have had no answer
     assert visitor.who() is not None
     # As long as it holds: two leeways and two minutes.
     visitor.site.now += 120 + 59
     provider.clock = lambda: visitor.site.now
-    assert json.loads(tell(visitor.site, token).body)["error_description"] == "token_replayed"
+    assert tell(visitor.site, token).status == 200
     visitor.site.now += 1
     assert json.loads(tell(visitor.site, token).body)["error_description"] == "token_expired"
     assert visitor.who() is not None
@@ -439,6 +440,74 @@ def test_a_login_after_the_logout_stays(visitor: Visitor, provider: MockProvider
     assert visitor.who() is None
     visitor.log_in(provider)
     assert visitor.who() is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "ended"),
+    [
+        pytest.param({"sid": "one"}, True, id="the session"),
+        pytest.param({"sub": ..., "sid": "one"}, True, id="the session alone"),
+        pytest.param({"iat": 5}, True, id="the person"),
+        pytest.param({"sid": "two"}, False, id="another session"),
+        pytest.param({"sub": "somebody else"}, False, id="another person"),
+    ],
+)
+@pytest.mark.parametrize("effect", [FinishCallback, FindSession], ids=["before", "after"])
+def test_a_logout_during_a_login_ends_it_whether_it_is_stored_already_or_not(
+    visitor: Visitor,
+    provider: MockProvider,
+    changes: dict[str, Any],
+    ended: bool,
+    effect: type[Effect[Any]],
+) -> None:
+    provider.claims = Lie({"sid": "one"})
+    callback = provider.authorize(visitor.start("/login?return_to=/profile"))
+    if "iat" in changes:
+        changes = {**changes, "iat": int(provider.clock()) + changes["iat"]}
+    token = provider.logout_token(**changes)
+    told: list[Effect[Any]] = []
+
+    def logout(step: Effect[Any]) -> None:
+        # The first look-up of all is for a note, once the session is stored.
+        if isinstance(step, effect) and provider.count("/token") and not told:
+            told.append(step)
+            assert tell(visitor.site, token).status == 200
+
+    visitor.site.before = logout
+    answer = visitor.get(callback)
+    visitor.site.before = lambda _: None
+    assert len(told) == 1
+    if ended:
+        assert (answer.status, code_of(answer)) == (502, "login_ended")
+        assert provider.count("/revoke") == 1
+        assert visitor.who() is None
+    else:
+        assert answer.headers.get("location") == "/profile"
+        assert visitor.who() is not None
+
+
+def test_a_logout_that_is_older_than_a_login_does_not_end_it(
+    visitor: Visitor, provider: MockProvider
+) -> None:
+    """It comes late, and is about the sessions from before."""
+    callback = provider.authorize(visitor.start())
+    token = provider.logout_token(iat=int(provider.clock()) - 5)
+    assert tell(visitor.site, token).status == 200
+    assert visitor.get(callback).status == 303
+    assert visitor.who() is not None
+
+
+def test_of_two_session_cookies_both_end_here(
+    visitor: Visitor, provider: MockProvider, site: Website
+) -> None:
+    """One that somebody else has planted must not keep the other alive."""
+    visitor.log_in(provider)
+    name = next(name for name in visitor.cookies if "cg-app-" in name)
+    mine = visitor.cookies[name]
+    request = site.request("POST", f"{ORIGIN}/logout", {"cookie": f"{name}=planted; {name}={mine}"})
+    assert site.respond(request).status == 303
+    assert visitor.who() is None
+    assert provider.count("/revoke") == 1
 
 
 def test_a_session_is_found_after_a_refresh_that_does_not_name_it(

@@ -119,6 +119,29 @@ def test_caches_are_told_once_that_an_answer_depends_on_the_cookie(
     assert begun == [("200 OK", seen)]
 
 
+@pytest.mark.parametrize("begun_before", [False, True])
+def test_an_answer_that_was_begun_is_replaced_as_pep_3333_says(
+    site: WsgiLogin, begun_before: bool
+) -> None:
+    """A second `start_response` without `exc_info` is an error of the application."""
+    failure = StoreError("the disk is full", code="store_full")
+
+    def app(environ: Any, start: Any) -> list[bytes]:
+        if begun_before:
+            start("200 OK", [("Content-Type", "text/plain")])
+        raise failure
+
+    begun: list[Any] = []
+
+    def start(status: str, headers: list[Any], exc_info: Any = None, /) -> Any:
+        assert exc_info or not begun
+        begun.append((status, exc_info and exc_info[1]))
+
+    b"".join(site.login.wrap(app)(environ(), start))
+    wanted = ("503 Service Unavailable", failure if begun_before else None)
+    assert begun == ([("200 OK", None)] if begun_before else []) + [wanted]
+
+
 def test_what_fails_while_the_answer_is_read_is_raised(site: WsgiLogin) -> None:
     def app(environ: Any, start: Any) -> Iterator[bytes]:
         start("200 OK", [])
