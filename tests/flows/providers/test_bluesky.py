@@ -32,6 +32,7 @@ def test_the_address_shows_nothing_of_the_request(make: MakeSite) -> None:
     tokens = site.finish(site.persona.authorize(login.url), login)
     assert site.identity(tokens).subject == "did:plc:583231"
     assert site.identity(tokens).issuer == "https://bsky.social"
+    assert [path for path in paths(site) if "jwks" in path] == []  # no ID token is to be verified
 
 
 def test_one_key_goes_through_all_of_a_login(make: MakeSite) -> None:

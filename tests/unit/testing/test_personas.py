@@ -16,20 +16,20 @@ from codegrant.testing import ProviderInProcess, login_at
 from codegrant.testing.personas import Person
 from codegrant.web import fastapi as for_fastapi
 from codegrant.web import flask as for_flask
-from tests.support.personas import VARIABLES, known
+from tests.support.personas import PUBLIC, VARIABLES, known
 
 pytestmark = pytest.mark.not_watched("the test clients log every address, the callback's as well")
 
 RING = KeyRing(["a key ring for tests only, 32 characters and more"])
 HOME = "https://app.example"
-NAMES = ("github", "google", "microsoft", "gitlab", "apple")
+NAMES = ("github", "google", "microsoft", "gitlab", "apple", "bluesky")
 GRACE = Person(number=77, email="grace@example.com", name="Grace Hopper")
 
 
 def clients_of(kind: Any) -> dict[str, Any]:
     made: dict[str, Any] = {}
     for name in NAMES:
-        secret = {} if name == "apple" else {"client_secret": f"the secret at {name}"}
+        secret = {} if name in {"apple", *PUBLIC} else {"client_secret": f"the secret at {name}"}
         made[name] = kind(known(name), client_id=f"app-{name}", **secret)
     return made
 
@@ -85,7 +85,7 @@ def test_a_person_signs_in_at_a_known_provider(
     assert (answer.status_code, answer.headers["location"]) == (303, "/who")
     page = browser.get(f"{HOME}/who")
     told: Any = page.json if isinstance(page, flask.Response) else page.json()
-    assert told["email"] == "grace@example.com"
+    assert told["email"] == (None if name == "bluesky" else "grace@example.com")
     assert provider.wire.not_served == []
 
 

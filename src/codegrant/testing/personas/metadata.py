@@ -54,8 +54,11 @@ def plain_metadata(facts: Facts, address: Callable[[str], str]) -> dict[str, Jso
         facts: of the provider.
         address: fills in the variables of an address.
     """
+    issuer = address(facts.plain_issuer)
     return {
-        "issuer": address(facts.plain_issuer),
+        "issuer": issuer,
+        # For its own use: nothing that it signs is for a client.
+        "jwks_uri": f"{issuer}/oauth/jwks",
         "authorization_endpoint": address(facts.authorize),
         "token_endpoint": address(facts.token),
         "revocation_endpoint": address(facts.revoke),
@@ -64,9 +67,14 @@ def plain_metadata(facts: Facts, address: Callable[[str], str]) -> dict[str, Jso
         "authorization_response_iss_parameter_supported": facts.iss,
         "client_id_metadata_document_supported": True,
         "code_challenge_methods_supported": ["S256"],
+        "request_parameter_supported": True,
+        "request_uri_parameter_supported": True,
+        "require_request_uri_registration": True,
         "dpop_signing_alg_values_supported": list(PROOF_ALGS),
         "grant_types_supported": ["authorization_code", "refresh_token"],
+        "response_modes_supported": ["query", "fragment", "form_post"],
         "response_types_supported": ["code"],
         "scopes_supported": list(facts.scopes),
+        "subject_types_supported": ["public"],
         "token_endpoint_auth_methods_supported": [facts.auth],
     }
