@@ -47,7 +47,9 @@ class Headers:
             cast("Mapping[str, str]", pairs).items() if isinstance(pairs, Mapping) else pairs
         )
         self._pairs = tuple([(_field_name(name), value) for name, value in items])
-        if _NO_VALUE.search("".join([value for _, value in self._pairs])):
+        text = "".join([value for _, value in self._pairs])
+        # What is printable ASCII needs no search.
+        if not (text.isascii() and text.isprintable()) and _NO_VALUE.search(text):
             name = next(name for name, value in self._pairs if _NO_VALUE.search(value))
             raise MessageError(f"header {name!r}: the value has a character no field may have")
 

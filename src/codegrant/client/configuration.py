@@ -83,6 +83,12 @@ class ClientConfig:
     dpop: bool = False
     iss_required: bool = False
     nonces: ProofNonces = field(default_factory=ProofNonces, compare=False, repr=False)
+    _authentication: list[tuple[ServerMetadata, ClientAuthentication]] = field(
+        default_factory=list["tuple[ServerMetadata, ClientAuthentication]"],
+        init=False,
+        compare=False,
+        repr=False,
+    )
 
     def __post_init__(self) -> None:
         """Check each value by itself.
@@ -205,6 +211,17 @@ class ClientConfig:
         Raises:
             ConfigurationError: it takes no method that this client can use.
         """
+        for known, made in self._authentication:
+            if known is metadata and not methods:
+                return made
+        made = self._authenticate_at(metadata, methods)
+        if not methods:
+            self._authentication[:] = [(metadata, made)]  # of the copy that is in use
+        return made
+
+    def _authenticate_at(
+        self, metadata: ServerMetadata, methods: Sequence[str]
+    ) -> ClientAuthentication:
         supported = tuple(methods) or metadata.token_endpoint_auth_methods_supported
         secret, key = self.client_secret, self.client_key
         return ClientAuthentication(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.pending import PendingLogin
 from codegrant.client.proofs import proof_alg
@@ -69,7 +71,7 @@ def exchange_code(
         scope=login.scope,
         now=now,
         endpoint=login.provider.token_endpoint,
-        secrets=(answer.code, login.code_verifier),
+        secrets=(answer.code,) if verifier is None else (answer.code, verifier),
         redirect_uri=login.provider.redirect_uri,
         dpop_key=key,
     )
@@ -139,9 +141,12 @@ def _identify(
 
 def allowed_algs(config: ClientConfig, metadata: ServerMetadata) -> tuple[str, ...]:
     """Return the algorithms that may sign: of the configuration or metadata, never of a token."""
-    if config.id_token_algs:
-        return config.id_token_algs
-    listed = metadata.id_token_signing_alg_values_supported
+    return config.id_token_algs or _known_algs(metadata.id_token_signing_alg_values_supported)
+
+
+@lru_cache(maxsize=64)  # a client has one server, whose list does not change
+def _known_algs(listed: tuple[str, ...]) -> tuple[str, ...]:
+    """Return those of a server's list that are ours; all of ours where it has none."""
     if not listed:
         return tuple(ALGORITHMS)
     # A server may list EdDSA as Ed25519 alone. RFC 9864 §2.2

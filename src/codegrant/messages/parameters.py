@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterable
+from functools import lru_cache
 from itertools import chain
 from typing import Final
 from urllib.parse import quote_plus, unquote_to_bytes
@@ -88,7 +89,9 @@ class Parameters:
                     pairs.append((name, value))
         except UnicodeError:
             raise _malformed("not UTF-8") from None
-        if _CONTROL.search("".join(chain.from_iterable(pairs))):
+        text = "".join(chain.from_iterable(pairs))
+        # What is printable has no control character; this finds out sooner than a search.
+        if not text.isprintable() and _CONTROL.search(text):
             raise _malformed("a control character")
         return cls(pairs)
 
@@ -143,7 +146,7 @@ def build_query(pairs: Iterable[tuple[str, str]]) -> str:
     RFC 6749 Appendix B.
     """
     try:
-        return "&".join([f"{form_encode(name)}={form_encode(value)}" for name, value in pairs])
+        return "&".join([f"{_encode_name(name)}={form_encode(value)}" for name, value in pairs])
     except UnicodeError:
         raise UsageError(
             "parameters: a text holds half a character, which has no UTF-8",
@@ -160,6 +163,12 @@ def form_encode(text: str) -> str:
     if not text.encode().translate(None, _UNRESERVED):
         return text
     return text.translate(_ESCAPES) if text.isascii() else quote_plus(text)
+
+
+@lru_cache(maxsize=256)  # few names are in use, each in many messages
+def _encode_name(name: str) -> str:
+    """As `form_encode`."""
+    return form_encode(name)
 
 
 def _decode(text: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from codegrant.errors import ConfigurationError
 from codegrant.flow import Flow
@@ -26,6 +26,7 @@ METHODS = ("client_secret_basic", "client_secret_post", "private_key_jwt", "none
 SIGNED_SECRET_LIFETIME = 300
 """Seconds."""
 
+_Pairs: TypeAlias = tuple[tuple[str, str], ...]
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -57,6 +58,19 @@ class ClientAuthentication:
     guarded: bool = False
     signed_secret: SignedSecret | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    _standing: list[tuple[Headers, _Pairs]] = field(
+        default_factory=list["tuple[Headers, _Pairs]"], init=False, compare=False, repr=False
+    )
+
+    def standing(self) -> tuple[Headers, _Pairs]:
+        """Return the header and the form fields that are the same in every post; made once.
+
+        Raises:
+            UsageError: see `build_client_authentication`.
+        """
+        if not self._standing:
+            self._standing.append(_fields(self, self.secret, None))
+        return self._standing[0]
 
     def secrets(self, *others: Secret | None) -> list[Secret]:
         """Return the secret, if there is one, and what else a request holds, for its errors."""
@@ -114,7 +128,7 @@ def authenticated_post(
     client: ClientAuthentication,
     stage: str,
     now: int,
-    headers: Iterable[tuple[str, str]] = (),
+    headers: Sequence[tuple[str, str]] = (),
 ) -> Flow[Response]:
     """Post `form` as the client and return the answer, whatever its status.
 
@@ -141,21 +155,32 @@ def authenticated_post(
             algs=client.algs,
             now=now,
         )
-    secret = client.secret
     if client.signed_secret is not None:
-        secret = assertion = _sign_secret(client.signed_secret, client.client_id, now)
-    auth_headers, auth_form = build_client_authentication(
-        client.method, client.client_id, secret, None if secret is assertion else assertion
-    )
-    common = [("accept", "application/json"), ("content-type", _FORM)]
+        signed = assertion = _sign_secret(client.signed_secret, client.client_id, now)
+        fields, auth_form = _fields(client, signed, None)
+    elif assertion is not None:
+        fields, auth_form = _fields(client, client.secret, assertion)
+    else:
+        fields, auth_form = client.standing()
     request = Request(
         method="POST",
         url=url,
-        headers=Headers([*common, *client.headers, *auth_headers, *headers]),
+        headers=Headers([*fields.pairs(), *headers]) if headers else fields,
         body=build_query([*form, *auth_form]).encode(),
     )
     response = yield from send(request, stage=stage, guarded=client.guarded)
     return response if assertion is None else _without(response, assertion)
+
+
+def _fields(
+    client: ClientAuthentication, secret: Secret | None, assertion: Secret | None
+) -> tuple[Headers, _Pairs]:
+    """Return the header and the form fields of a post besides its own form."""
+    auth_headers, auth_form = build_client_authentication(
+        client.method, client.client_id, secret, assertion
+    )
+    common = [("accept", "application/json"), ("content-type", _FORM)]
+    return Headers([*common, *client.headers, *auth_headers]), tuple(auth_form)
 
 
 def _sign_secret(source: SignedSecret, client_id: str, now: int) -> Secret:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from codegrant import __version__
@@ -197,9 +198,12 @@ def _tls_error(error: BaseException) -> str | None:
     return None
 
 
+_logger = lru_cache(maxsize=16)(logging.getLogger)  # which waits for a lock each time
+
+
 def write_report(report: Report, settings: HttpSettings) -> None:
     """Write a report as one line of `logging`; fields outside the allow-list stay out."""
-    logger = logging.getLogger(settings.logger)
+    logger = _logger(settings.logger)
     if logger.isEnabledFor(report.level):
         fields = {k: v for k, v in report.fields.items() if k in FIELDS}
         told = "".join(f" {key}={value!r}" for key, value in fields.items())

@@ -105,6 +105,8 @@ def judge_token_response(
         )
     if token.scope is None:
         return replace(token, scope=format_scope(requested_scope))
+    if token.scope == format_scope(requested_scope):
+        return token  # as it was asked for, which was well formed
     # An empty scope is none at all, which some servers grant.
     scope = format_scope(parse_scope(token.scope, error=malformed)) if token.scope else ""
     return token if scope == token.scope else replace(token, scope=scope)
