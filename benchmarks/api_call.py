@@ -11,18 +11,20 @@ falls on all alike.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib import import_module
 from importlib.util import find_spec
 from statistics import median
 from typing import Any, NamedTuple
 
+import uvloop
+
 from benchmarks.client_side import quickest
-from codegrant import Client, Secret, ServerMetadata, Tokens
-from codegrant.client.api import ApiSession
+from codegrant import AsyncClient, Client, Secret, ServerMetadata, Tokens
+from codegrant.client.api import ApiSession, AsyncApiSession
 from codegrant.client.api_auth import RefreshingAuth, make_auths
 
-__all__ = ["Contestant", "contestants", "measure"]
+__all__ = ["AsyncContestant", "Contestant", "async_contestants", "contestants", "measure"]
 
 ISSUER = "https://issuer.example"
 URL = "https://api.example/profile"
@@ -44,10 +46,25 @@ class Contestant(NamedTuple):
     signed: Callable[[], object]
 
 
+class AsyncContestant(NamedTuple):
+    """An HTTP client for asyncio, likewise."""
+
+    bare: Callable[[], Awaitable[object]]
+    signed: Callable[[], Awaitable[object]]
+
+
 def measure(turns: int = TURNS) -> dict[str, tuple[list[float], list[float]]]:
     """Return the seconds of one call, bare and signed: the mean of each of the portions."""
-    known = contestants()
-    taken: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in known}
+    return uvloop.run(_measure(turns))
+
+
+async def _measure(turns: int) -> dict[str, tuple[list[float], list[float]]]:
+    client, aio, tokens = _ours()
+    known = contestants(client, tokens)
+    known_async = async_contestants(aio, tokens)
+    taken: dict[str, tuple[list[float], list[float]]] = {
+        name: ([], []) for name in (*known, *known_async)
+    }
     for _ in range(turns):
         for name, contestant in known.items():
             for call, seconds in zip(contestant, taken[name], strict=True):
@@ -57,18 +74,23 @@ def measure(turns: int = TURNS) -> dict[str, tuple[list[float], list[float]]]:
                 for _ in range(PORTION):
                     call()
                 seconds.append((time.perf_counter() - begin) / PORTION)
+        for name, awaited in known_async.items():
+            for start, seconds in zip(awaited, taken[name], strict=True):
+                for _ in range(WARMING):
+                    await start()
+                begin = time.perf_counter()
+                for _ in range(PORTION):
+                    await start()
+                seconds.append((time.perf_counter() - begin) / PORTION)
     return taken
 
 
-def contestants() -> dict[str, Contestant]:
-    """Return ourselves on each HTTP library, and those peers that are installed."""
-    client = Client(
-        ServerMetadata(
-            issuer=ISSUER,
-            authorization_endpoint=f"{ISSUER}/authorize",
-            token_endpoint=f"{ISSUER}/token",
-        ),
-        client_id="app",
+def _ours() -> tuple[Client, AsyncClient, Tokens]:
+    """Return our clients, and tokens of theirs."""
+    server = ServerMetadata(
+        issuer=ISSUER,
+        authorization_endpoint=f"{ISSUER}/authorize",
+        token_endpoint=f"{ISSUER}/token",
     )
     now = int(time.time())
     tokens = Tokens(
@@ -81,12 +103,63 @@ def contestants() -> dict[str, Contestant]:
         client_id="app",
         received_at=now,
     )
+    return Client(server, client_id="app"), AsyncClient(server, client_id="app"), tokens
+
+
+def contestants(client: Client, tokens: Tokens) -> dict[str, Contestant]:
+    """Return ourselves on each HTTP library, and those peers that are installed."""
     known = _on_httpx2(client, tokens)
     if find_spec("httpx"):
         known |= _on_httpx(client, tokens)
     if find_spec("requests"):
         known |= _on_requests(client, tokens)
     return known
+
+
+def async_contestants(client: AsyncClient, tokens: Tokens) -> dict[str, AsyncContestant]:
+    """Return `AsyncClient.api`, our auth objects on clients of one's own, and Authlib's client."""
+    import httpx2
+
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        return httpx2.Response(200, content=BODY)
+
+    http = httpx2.AsyncClient(transport=httpx2.MockTransport(answer))
+    session = AsyncApiSession(lambda: http, *make_auths(client, tokens, None))
+    signing = httpx2.AsyncClient(
+        transport=httpx2.MockTransport(answer), auth=RefreshingAuth(client, tokens)
+    )
+    known = {
+        "codegrant api, async": AsyncContestant(lambda: http.get(URL), lambda: session.get(URL)),
+        "codegrant, httpx2, async": AsyncContestant(
+            lambda: http.get(URL), lambda: signing.get(URL)
+        ),
+    }
+    if find_spec("httpx"):
+        known["codegrant, httpx, async"] = _on_async_httpx(client, tokens)
+    if find_spec("authlib"):
+        from authlib.integrations.httpx_client import AsyncOAuth2Client
+
+        theirs: Any = AsyncOAuth2Client(
+            "app", "s" * 43, token=_plain(), transport=httpx2.MockTransport(answer)
+        )
+        known["Authlib, httpx2, async"] = AsyncContestant(
+            lambda: http.get(URL), lambda: theirs.get(URL)
+        )
+    return known
+
+
+def _on_async_httpx(client: AsyncClient, tokens: Tokens) -> AsyncContestant:
+    """Return our auth object for httpx."""
+    import httpx
+
+    from codegrant.web.httpx import RefreshingAuth as Auth
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=BODY)
+
+    bare = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    ours = httpx.AsyncClient(transport=httpx.MockTransport(answer), auth=Auth(client, tokens))
+    return AsyncContestant(lambda: bare.get(URL), lambda: ours.get(URL))
 
 
 def _on_httpx2(client: Client, tokens: Tokens) -> dict[str, Contestant]:

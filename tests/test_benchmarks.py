@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import login_callbacks
+from benchmarks import api_call, login_callbacks
 from benchmarks.client_side import token_response
 from benchmarks.driver import WORKS, Target, Work, WrongServerError, measure, prove
 from benchmarks.floor import (
@@ -187,3 +187,9 @@ def test_a_callback_that_fails_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(login_callbacks, "token_response", of_another_login)
     with pytest.raises(SystemExit, match="a callback was answered with"):
         login_callbacks.measure("no network", rounds=1, portion=1)
+
+
+def test_every_way_to_call_an_api_is_measured_bare_and_signed() -> None:
+    taken = api_call.measure(turns=1)
+    assert {"codegrant api", "codegrant api, async"} <= taken.keys()
+    assert {(len(bare), len(signed)) for bare, signed in taken.values()} == {(1, 1)}

@@ -173,6 +173,8 @@ def _encode_name(name: str) -> str:
 
 def _decode(text: str) -> str:
     """Return a name or a value decoded."""
+    if "%" not in text and "+" not in text:
+        return text
     return unquote_to_bytes(text.replace("+", " ")).decode()
 
 
