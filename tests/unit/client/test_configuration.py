@@ -196,3 +196,33 @@ def test_what_is_no_scope_token_is_the_programs_fault(given: Any) -> None:
     with pytest.raises(UsageError) as refused:
         parse_scope_argument(given)
     assert refused.value.code == "bad_scope"
+
+
+def test_the_authentication_is_made_once_for_a_copy_of_the_metadata() -> None:
+    made = config()
+    server = ServerMetadata(issuer="https://as.example")
+    known = made.authentication_at(server)
+    assert made.authentication_at(server) is known
+
+    changed = replace(server, token_endpoint_auth_methods_supported=("client_secret_post",))
+    assert known.method == "client_secret_basic"
+    assert made.authentication_at(changed).method == "client_secret_post"
+    assert made.authentication_at(server).method == "client_secret_basic"
+
+
+def test_methods_of_another_endpoint_are_asked_for_each_time() -> None:
+    made = config()
+    server = ServerMetadata(issuer="https://as.example")
+    known = made.authentication_at(server)
+    assert made.authentication_at(server, ("client_secret_post",)).method == "client_secret_post"
+    assert made.authentication_at(server) is known
+
+
+def test_a_changed_configuration_authenticates_as_it_says() -> None:
+    made = config()
+    server = ServerMetadata(issuer="https://as.example")
+    before = made.authentication_at(server)
+    secret = Secret("another-secret-of-the-client")
+    after = replace(made, client_secret=secret).authentication_at(server)
+    assert before.secret != secret
+    assert after.secret == secret

@@ -177,3 +177,16 @@ def test_a_server_that_takes_no_method_of_ours_is_named(
     assert f"the server takes {', '.join(supported)}" in refused.value.message
     assert usable in refused.value.message
     assert "s3cret" not in str(refused.value)
+
+
+def test_what_every_post_has_is_made_once_and_shows_no_secret() -> None:
+    client = ClientAuthentication(client_id="app", method="client_secret_basic", secret=SECRET)
+    script = Script({URL: Response(status=200)})
+    for more in ((), (("dpop", "proof"),), ()):
+        script.run(authenticated_post(URL, [], client=client, stage="token", now=NOW, headers=more))
+    first, proven, last = (one.request for one in script.sent)
+    assert first.headers is last.headers
+    assert proven.headers.pairs() == (*first.headers.pairs(), ("dpop", "proof"))
+    assert "authorization" in first.headers
+    assert SECRET.reveal() not in repr(client)
+    assert first.headers.get("authorization") not in repr(client)
