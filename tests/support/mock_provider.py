@@ -162,6 +162,7 @@ class Listener:
 
         class Handle(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # head and body are two writes
 
             def _answer(self) -> None:
                 size = int(self.headers.get("content-length") or 0)
