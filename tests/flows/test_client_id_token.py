@@ -421,6 +421,29 @@ def test_userinfo_that_is_none_is_a_typed_error(
         app.userinfo(tokens)
 
 
+@pytest.mark.parametrize(
+    ("token_says", "userinfo_says", "verified"),
+    [
+        pytest.param(True, None, False, id="the ID token alone"),
+        pytest.param(True, False, False, id="userinfo says no"),
+        pytest.param(None, True, True, id="userinfo alone"),
+        pytest.param(False, True, True, id="the ID token speaks of no address"),
+    ],
+)
+def test_an_address_is_verified_by_who_names_it(
+    app: Application,
+    provider: MockProvider,
+    token_says: object,
+    userinfo_says: object,
+    verified: bool,
+) -> None:
+    provider.claims = Lie({"email": None, "email_verified": token_says})
+    provider.userinfo = Lie({"email_verified": userinfo_says})
+    tokens = app.log_in(provider, scope="openid email")
+    found = app.identity(tokens)
+    assert (found.email, found.email_verified) == ("person@example.test", verified)
+
+
 def test_tokens_of_another_client_or_issuer_are_not_sent(
     app: Application, make_app: MakeApplication, provider: MockProvider
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import httpx2
 
-from codegrant import AsyncClient, Client, PendingLogin, ServerMetadata, Tokens
+from codegrant import AsyncClient, Client, Identity, PendingLogin, ServerMetadata, Tokens
 from codegrant.client.saved import SavedTokens
 from codegrant.client.userinfo import UserInfo
 from tests.support.colours import Colour
@@ -63,6 +63,9 @@ class Application:
 
     def userinfo(self, tokens: Tokens) -> UserInfo:
         return self.colour.wait(self.client.userinfo(tokens))
+
+    def identity(self, tokens: Tokens) -> Identity:
+        return self.colour.wait(self.client.identity(tokens))
 
     def refresh(self, tokens: Tokens) -> Tokens:
         return self.colour.wait(self.client.refresh(tokens))

@@ -88,7 +88,10 @@ def _of_id_token(
         claims = {"user": _extra(tokens)["user"], **claims}
     if "email" in tokens.scope and "email" not in claims and server.metadata.userinfo_endpoint:
         told = yield from _fetch_claims(config, server, tokens, token.subject, now)
-        claims = {**told, **claims}
+        # Whoever names the address says whether it is verified: a mark without one is of none.
+        marks = shape.email_verified if "email" in told else ()
+        own = {name: value for name, value in claims.items() if name not in marks}
+        claims = {**told, **own}
     return read_identity(
         claims, issuer=token.issuer, shape=shape, provider=provider, subject=token.subject
     )
