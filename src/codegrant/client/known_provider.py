@@ -69,7 +69,8 @@ def authorization_url(config: ClientConfig, endpoint: str, pairs: Iterable[tuple
 def add_callback(config: ClientConfig, parameters: Parameters, tokens: Tokens) -> Tokens:
     """Return tokens with what only the callback of a known provider tells.
 
-    The browser brought it, and no signature holds it: it names, and it proves nothing.
+    The browser brought it, and no signature holds it: it names, and it proves nothing. So of
+    `user` only the name is kept, and no address that somebody might take for a proven one.
 
     Args:
         config: of the client.
@@ -83,7 +84,8 @@ def add_callback(config: ClientConfig, parameters: Parameters, tokens: Tokens) -
     user = parameters.single("user") if config.has(Quirk.NAME_ONCE) else None
     if user is not None:
         with suppress(MessageError):
-            tokens = replace(tokens, extra={**tokens.extra, "user": parse_object(user)})
+            named = {"name": parse_object(user).get("name")}
+            tokens = replace(tokens, extra={**tokens.extra, "user": named})
     return tokens
 
 

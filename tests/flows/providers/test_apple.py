@@ -108,6 +108,23 @@ def test_a_form_that_the_browser_made_up_names_and_proves_nothing(make: MakeSite
         assert found.name in {None, "Eve"}
 
 
+def test_of_a_form_that_anybody_can_make_up_only_the_name_is_kept(make: MakeSite) -> None:
+    """A program that trusts an address in `raw` must not find one that nobody vouches for."""
+    site = make("apple")
+    site.log_in()
+    login = site.start()
+    made_up = {
+        "name": {"firstName": "Eve"},
+        "email": "victim@example.com",
+        "email_verified": True,
+        "sub": "other",
+    }
+    callback = f"{site.persona.authorize(login.url)}&user={quote(json.dumps(made_up))}"
+    tokens = site.finish(callback, login)
+    assert tokens.extra["user"] == {"name": {"firstName": "Eve"}}
+    assert "victim@example.com" not in str(site.identity(tokens).raw)
+
+
 @pytest.mark.parametrize(
     ("told", "proven"),
     [(True, True), ("true", True), ("false", False), (False, False), ("yes", False), (1, False)],
