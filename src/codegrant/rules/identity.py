@@ -138,7 +138,7 @@ def find_subject(user: Mapping[str, JsonValue], shape: UserShape) -> str | None:
     for path in shape.subject:
         value = _at(user, path)
         if isinstance(value, int) and not isinstance(value, bool):
-            return str(value)
+            value = str(value)
         if isinstance(value, str) and 0 < len(value) <= _MOST_CHARACTERS:
             return value
     return None

@@ -80,7 +80,9 @@ def test_a_listed_address_goes_before_the_profile_s() -> None:
     assert (found.email, found.email_verified) == ("x@y.example", True)
 
 
-@pytest.mark.parametrize("subject", [None, "", True, 1.0, [], {}, "s" * 256])
+@pytest.mark.parametrize(
+    "subject", [None, "", True, 1.0, [], {}, "s" * 256, pytest.param(10**255, id="long number")]
+)
 def test_nobody_is_refused(subject: object) -> None:
     user: Any = {"sub": subject}
     with pytest.raises(ResponseRejected) as caught:
