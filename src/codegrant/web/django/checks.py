@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, get_script_prefix, reverse
 from django.utils.module_loading import import_string
 
 from codegrant.errors import CodegrantError
-from codegrant.web.django.login import find_keys
+from codegrant.web.django.keys import find_keys
 from codegrant.web.django.site import find_site_login
 
 __all__ = ["check_addresses", "check_deployment", "check_login", "check_middleware"]

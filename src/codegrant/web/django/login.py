@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 from urllib.parse import urlencode
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
-from django.conf import settings
 from django.contrib import auth
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import PermissionDenied
@@ -38,7 +37,15 @@ from codegrant.rules.identity import Identity
 from codegrant.rules.return_to import safe_return_to
 from codegrant.sealing import KeyRing
 from codegrant.web.django.http import Visit, from_django, guard, read_form, to_django, visits_of
-from codegrant.web.django.users import NewUser, admit, has_users, make_user, no_account_page
+from codegrant.web.django.keys import find_keys
+from codegrant.web.django.users import (
+    NewUser,
+    admit,
+    has_users,
+    make_user,
+    may_enter,
+    no_account_page,
+)
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
 from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_logout import LogoutAt
@@ -49,14 +56,13 @@ from codegrant.web.login_setup import (
     check_signed_in,
     check_usable,
     clients_by_name,
-    find_configured_keys,
 )
 from codegrant.web.login_tokens import SessionTokens
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-__all__ = ["Login", "find_keys"]
+__all__ = ["Login"]
 
 C = TypeVar("C", Client, AsyncClient)
 R = TypeVar("R")
@@ -172,7 +178,7 @@ class Login(Generic[C]):
             async def guarded_async(
                 request: HttpRequest, *args: object, **kwargs: object
             ) -> HttpResponseBase:
-                if await self.acurrent(request) is None:
+                if not await sync_to_async(may_enter)(request, self):
                     return self._ask_to_log_in(request)
                 guard(request)
                 return await wait_for(request, *args, **kwargs)
@@ -181,7 +187,7 @@ class Login(Generic[C]):
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
-            if self.current(request) is None:
+            if not may_enter(request, self):
                 return self._ask_to_log_in(request)
             guard(request)
             return view(request, *args, **kwargs)
@@ -425,19 +431,6 @@ def _begun_by(effect: Effect[Any]) -> list[bytes]:
             return [digest]
         case _:
             return []
-
-
-def find_keys() -> KeyRing:
-    """Return the keys of `CODEGRANT_SECRET`, else those of Django's own secret.
-
-    Raises:
-        ConfigurationError: a key has under 32 characters.
-        django.core.exceptions.ImproperlyConfigured: `SECRET_KEY` is empty.
-    """
-    secrets: list[str | bytes] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    found = find_configured_keys(secrets)
-    assert found is not None  # noqa: S101 - there is a secret, or Django has refused
-    return found
 
 
 def _by_colour(

@@ -15,7 +15,7 @@ from codegrant.errors import LoginRequired, StoreError
 from codegrant.web.django.http import keep_out_of_caches, visits_of
 from codegrant.web.django.login import Login
 from codegrant.web.django.site import find_site_login
-from codegrant.web.django.users import follow, has_users
+from codegrant.web.django.users import FOLLOWED, follow, has_users
 
 __all__ = ["LoginMiddleware"]
 
@@ -76,6 +76,7 @@ def _attach(request: HttpRequest, login: Login[Any]) -> None:
     kept.codegrant = SimpleLazyObject(lambda: login.current(request))
     if has_users(request):
         kept.user, kept.auser = SimpleLazyObject(user), auser
+        kept.META[FOLLOWED] = login
 
 
 async def _finish_later(

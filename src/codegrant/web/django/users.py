@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from django.conf import settings
 from django.contrib import auth
+from django.core.exceptions import FieldDoesNotExist
 from django.db import IntegrityError, router, transaction
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BOUND",
+    "FOLLOWED",
     "NewUser",
     "SessionOf",
     "admit",
@@ -36,6 +38,7 @@ __all__ = [
     "follow",
     "has_users",
     "make_user",
+    "may_enter",
     "no_account_page",
 ]
 
@@ -45,8 +48,11 @@ _log = logging.getLogger("codegrant.web.django")
 
 # In Django's session: the digest of ours that its user came with.
 BOUND = "_codegrant_session"
+# In a request: the login that its user follows.
+FOLLOWED = "codegrant.followed"
 _LONGEST = 255
 _LONGEST_NAME = 150
+_NUL = "\0"
 
 
 class SessionOf(Protocol):
@@ -109,6 +115,17 @@ def follow(request: HttpRequest, login: SessionOf) -> AbstractBaseUser | Anonymo
     return AnonymousUser()
 
 
+def may_enter(request: HttpRequest, login: SessionOf) -> bool:
+    """Return whether somebody is signed in who still is one of Django's users.
+
+    The latter only where those follow this login. A user who is not active any more has not
+    logged out by it, so their session is ended here.
+    """
+    if login.current(request) is None:
+        return False
+    return request.META.get(FOLLOWED) is not login or request.user.is_authenticated
+
+
 def find_or_make_user(signed_in: SignedIn, new_user: NewUser) -> AbstractBaseUser | None:
     """Return the user of a person; with their first login, what `new_user` makes of them.
 
@@ -118,20 +135,24 @@ def find_or_make_user(signed_in: SignedIn, new_user: NewUser) -> AbstractBaseUse
     from codegrant.web.django.models import Account
 
     issuer, subject = signed_in.identity.issuer, signed_in.identity.subject
-    if max(len(issuer), len(subject)) > _LONGEST:
-        _log.warning("a person was refused: issuer or subject has over %d characters", _LONGEST)
+    if max(len(issuer), len(subject)) > _LONGEST or _NUL in subject:
+        _log.warning(
+            "a person was refused: issuer or subject has over %d characters, or a NUL", _LONGEST
+        )
         return None
+    # Not from a replica: it may not have heard yet of an account that was just made.
+    using = router.db_for_write(Account)
+    accounts = Account.objects.using(using)
     for _ in range(2):
-        account = Account.objects.select_related("user").filter(issuer=issuer, subject=subject)
-        found = account.first()
+        found = accounts.select_related("user").filter(issuer=issuer, subject=subject).first()
         if found is not None:
             # Some databases take "A" for "a".
             return found.user if (found.issuer, found.subject) == (issuer, subject) else None
         try:
-            with transaction.atomic(router.db_for_write(Account)):
+            with transaction.atomic(using):
                 user = new_user(signed_in)
                 if user is not None:
-                    Account.objects.create(issuer=issuer, subject=subject, user=user)
+                    accounts.create(issuer=issuer, subject=subject, user=user)
         except IntegrityError:
             continue  # the same person's other tab was faster, or the user's name is taken
         return user
@@ -144,23 +165,26 @@ def make_user(signed_in: SignedIn) -> AbstractBaseUser | None:
 
     The username says nothing and is nobody else's, since what a provider calls a person is
     the person's to choose. Where the address is the username, one without a verified one is
-    refused, and so is one whose address another user has.
+    refused, and so is one whose address another user has. A name is cut to the room there is
+    for it; an address without room is left out.
     """
     model: Any = auth.get_user_model()
-    identity = signed_in.identity
+    identity, address = signed_in.identity, model.get_email_field_name()
     values: dict[str, object] = {}
-    if identity.email and identity.email_verified and hasattr(model, model.EMAIL_FIELD):
-        values[model.EMAIL_FIELD] = identity.email
-    if model.USERNAME_FIELD != model.EMAIL_FIELD:
+    email = identity.email if identity.email_verified else None
+    if email and hasattr(model, address) and _fit(model, address, email) == email:
+        values[address] = email
+    if address != model.USERNAME_FIELD:
         digest = digest_of(f"{identity.issuer} {identity.subject}")
-        values[model.USERNAME_FIELD] = f"person-{digest.hex()[:24]}"
+        username = f"person-{digest.hex()[:24]}"
+        values[model.USERNAME_FIELD] = _fit(model, model.USERNAME_FIELD, username)
     elif not values:
         return None
     given, family = identity.raw.get("given_name"), identity.raw.get("family_name")
     first = given if given or family else identity.name
     for field, name in (("first_name", first), ("last_name", family)):
         if isinstance(name, str) and hasattr(model, field):
-            values[field] = name[:_LONGEST_NAME]
+            values[field] = _fit(model, field, name)
     user: AbstractBaseUser = model(**values)
     user.set_unusable_password()
     user.save()
@@ -180,6 +204,15 @@ def no_account_page(retry: str) -> Response:
         retry=retry,
         status=403,
     )
+
+
+def _fit(model: Any, name: str, text: str) -> str:  # noqa: ANN401 - the site's own model
+    """Return as much of a text as every database takes for a field."""
+    try:
+        longest = model._meta.get_field(name).max_length  # noqa: SLF001 - Django documents it
+    except FieldDoesNotExist:
+        longest = None
+    return text.replace(_NUL, "")[: longest or _LONGEST_NAME]
 
 
 @lru_cache(maxsize=8)

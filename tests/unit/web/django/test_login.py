@@ -19,7 +19,7 @@ from django.views import View
 
 from codegrant import AsyncClient, Client, ConfigurationError, KeyRing, LoginRequired, UsageError
 from codegrant.web.django import Login
-from codegrant.web.django.login import find_keys
+from codegrant.web.django.keys import find_keys
 from codegrant.web.django.middleware import LoginMiddleware
 from tests.support.application import Clock
 from tests.support.django_project import Urls

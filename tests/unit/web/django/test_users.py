@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import Permission, User
-from django.db import connections
+from django.db import connections, models
 from django.test import override_settings
 
 from codegrant import AsyncClient, Client
-from codegrant.web.django import Login, SignedIn
+from codegrant.rules.identity import read_identity
+from codegrant.web.django import Login, SignedIn, make_user
 from codegrant.web.django.models import Account, Session
 from tests.support import django_project
 from tests.support.application import Clock
@@ -132,6 +136,7 @@ def test_an_address_is_no_key(visitor: Visitor, provider: MockProvider) -> None:
         pytest.param({"name": "Ada Byron"}, ("Ada Byron", ""), id="in one"),
         pytest.param({"given_name": "A" * 500}, ("A" * 150, ""), id="too long"),
         pytest.param({"given_name": 5}, ("", ""), id="no text"),
+        pytest.param({"given_name": "A\0da"}, ("Ada", ""), id="what PostgreSQL takes in no text"),
     ],
 )
 def test_a_new_user_has_the_names_of_the_person(
@@ -150,6 +155,53 @@ def test_an_address_that_is_not_verified_is_not_kept(
     provider.claims = Lie({"email": "admin@example.test", "email_verified": verified})
     visitor.log_in(provider)
     assert Account.objects.get().user.email == ""
+
+
+@pytest.mark.parametrize(
+    ("email", "kept"),
+    [
+        pytest.param(f"{'a' * 241}@example.test", True, id="as long as there is room"),
+        pytest.param(f"{'a' * 242}@example.test", False, id="longer than there is room"),
+        pytest.param("a\0da@example.test", False, id="what PostgreSQL takes in no text"),
+    ],
+)
+def test_an_address_that_the_database_cannot_take_is_left_out(
+    visitor: Visitor, provider: MockProvider, email: str, kept: bool
+) -> None:
+    """SQLite takes it, PostgreSQL and MySQL answer with an error."""
+    provider.claims = Lie({"email": email, "email_verified": True})
+    assert visitor.log_in(provider).status_code == 303
+    assert Account.objects.get().user.email == (email if kept else "")
+
+
+def test_a_subject_that_the_database_cannot_take_is_refused(
+    visitor: Visitor, provider: MockProvider
+) -> None:
+    provider.subject = "person\0one"
+    assert visitor.log_in(provider).status_code == 403
+    assert (User.objects.count(), Session.objects.count()) == (0, 0)
+
+
+class OneBehind:
+    """Reads accounts from a replica that has heard of none yet."""
+
+    def __init__(self, replica: str) -> None:
+        self._replica = replica
+
+    def db_for_read(self, model: type[Any], **_: object) -> str | None:
+        return self._replica if model is Account else None
+
+
+def test_a_replica_that_lags_behind_makes_nobody_a_stranger(
+    visitor: Visitor, provider: MockProvider, tmp_path: Path
+) -> None:
+    replica = django_project.make_database(tmp_path)
+    with override_settings(DATABASE_ROUTERS=[OneBehind(replica)]):
+        visitor.log_in(provider)
+        second = another(visitor)
+        assert second.log_in(provider).status_code == 303
+        assert second.user() == visitor.user() != ""
+    connections[replica].close()
 
 
 def test_an_account_that_was_made_by_hand_is_taken(
@@ -193,6 +245,72 @@ def test_where_the_address_is_the_username_it_must_be_a_verified_one(
     assert list(User.objects.values_list("email")) == [("ada@example.test",)][: int(verified)]
 
 
+class Plain(AbstractBaseUser):
+    """As in the example of Django's documentation: it does not say which field has the address."""
+
+    email: models.EmailField[str, str] = models.EmailField(max_length=40, unique=True)
+    first_name: models.CharField[str, str] = models.CharField(max_length=5)
+    USERNAME_FIELD = "email"
+
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
+        app_label = "auth"
+
+
+class Terse(AbstractBaseUser):
+    """A user with a short name, and without an address."""
+
+    handle: models.CharField[str, str] = models.CharField(max_length=20, unique=True)
+    USERNAME_FIELD = "handle"
+
+    class Meta:  # pyright: ignore[reportIncompatibleVariableOverride]
+        app_label = "auth"
+
+
+@pytest.fixture
+def signed_in(visitor: Visitor, provider: MockProvider) -> Callable[..., SignedIn]:
+    """Makes who has signed in."""
+    del visitor
+
+    def make(**claims: Any) -> SignedIn:
+        identity = read_identity({"sub": provider.subject, **claims}, issuer=provider.issuer)
+        return SimpleNamespace(identity=identity)  # type: ignore[return-value]
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "expected"),
+    [
+        pytest.param(Plain, {"given_name": "Ada"}, ("ada@x.test", "Ada"), id="a plain one"),
+        pytest.param(
+            Plain, {"given_name": "Adelaide"}, ("ada@x.test", "Adela"), id="a longer name"
+        ),
+        pytest.param(Plain, {"email": f"{'a' * 40}@x.test"}, None, id="no room for the address"),
+        pytest.param(Plain, {"email_verified": False}, None, id="an address of anybody's"),
+        pytest.param(Terse, {}, ("person-", 20), id="a short username"),
+    ],
+)
+def test_a_site_s_own_kind_of_user_gets_what_it_has_room_for(
+    signed_in: Callable[..., SignedIn],
+    monkeypatch: pytest.MonkeyPatch,
+    model: type[Any],
+    said: dict[str, object],
+    expected: tuple[object, object] | None,
+) -> None:
+    monkeypatch.setattr("django.contrib.auth.get_user_model", lambda: model)
+    with connections["default"].schema_editor() as editor:
+        editor.create_model(model)
+    user: Any = make_user(
+        signed_in(**{"email": "ada@x.test", "email_verified": True, "name": "Ada", **said})
+    )
+    if expected is None:
+        assert user is None
+    elif model is Plain:
+        assert (user.email, user.first_name) == expected
+    else:
+        assert (user.handle[:7], len(user.handle)) == expected
+
+
 # --- who may come in ---
 
 
@@ -228,6 +346,45 @@ def test_a_user_who_is_not_active_stays_outside(visitor: Visitor, provider: Mock
     User.objects.update(is_active=True)
     assert visitor.log_in(provider).status_code == 303
     assert visitor.user()
+
+
+@pytest.mark.parametrize("at", ["/ours", "/ours/later"])
+def test_a_view_that_asks_only_the_login_is_closed_to_a_user_who_is_not_active_any_more(
+    visitor: Visitor, provider: MockProvider, at: str
+) -> None:
+    """Somebody who has been let go must not stay inside because a view never reads the user."""
+    assert visitor.get(at).status_code == 303
+    visitor.log_in(provider)
+    assert visitor.get(at).status_code == 200
+    User.objects.update(is_active=False)
+    assert visitor.get(at)["Location"].startswith("/login?")
+    assert Session.objects.count() == 0
+    User.objects.update(is_active=True)
+    assert visitor.get(at).status_code == 303
+    visitor.log_in(provider)
+    assert visitor.get(at).status_code == 200
+
+
+@pytest.mark.parametrize(("welcome", "status"), [(True, 200), (False, 303)])
+def test_somebody_whose_user_was_deleted_is_a_new_person(
+    make_site: MakeSite, provider: MockProvider, welcome: bool, status: int
+) -> None:
+    answers = [True, welcome]
+    visitor = make_site(new_user=lambda signed_in: make_user(signed_in) if answers.pop(0) else None)
+    visitor.log_in(provider)
+    User.objects.update(is_staff=True)
+    User.objects.all().delete()
+    assert visitor.get("/ours").status_code == status
+    assert list(User.objects.values_list("is_staff", flat=True)) == [False][: int(welcome)]
+
+
+def test_without_the_backend_a_view_asks_for_no_user(
+    visitor: Visitor, provider: MockProvider
+) -> None:
+    with override_settings(AUTHENTICATION_BACKENDS=["django.contrib.auth.backends.ModelBackend"]):
+        visitor.log_in(provider)
+        assert visitor.get("/ours").status_code == 200
+        assert visitor.get("/ours/later").status_code == 200
 
 
 def test_a_name_that_is_taken_is_given_to_nobody(

@@ -75,14 +75,25 @@ urlpatterns: list[URLPattern | URLResolver] = [
 ]
 
 
+def ours(request: HttpRequest) -> HttpResponse:
+    del request
+    return HttpResponse()
+
+
+async def ours_later(request: HttpRequest) -> HttpResponse:
+    return ours(request)
+
+
 def place(login: Login[Any]) -> None:
-    """Put the addresses of a login into the site."""
+    """Put the addresses of a login into the site, and two views that ask nothing but the login."""
     del urlpatterns[6:]
     urlpatterns.extend(
         [
             path("", include(login.urls)),
             path("admin/login/", login.admin_login),
             path("admin/", admin.site.urls),
+            path("ours", login.required(ours)),
+            path("ours/later", login.required(ours_later)),
         ]
     )
 
