@@ -74,7 +74,11 @@ class ClientAuthentication:
 
     def secrets(self, *others: Secret | None) -> list[Secret]:
         """Return the secret, if there is one, and what else a request holds, for its errors."""
-        return [secret for secret in (*others, self.secret) if secret is not None]
+        basic: Secret | None = None
+        if self.method == "client_secret_basic" and self.secret is not None:
+            sent = self.standing()[0].get("authorization")
+            basic = Secret(sent.removeprefix("Basic "))
+        return [secret for secret in (*others, self.secret, basic) if secret is not None]
 
 
 def choose_method(

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from codegrant.errors import MessageError, Refused, ResponseRejected
 from codegrant.http import Response
+from codegrant.messages.parameters import form_encode
 from codegrant.messages.token import ErrorResponse
 from codegrant.rules.error_text import clean_error_text
 from codegrant.rules.uri import parse_uri
@@ -89,9 +90,10 @@ def refuse_answer(
 
 
 def _without(text: str, secrets: Iterable[Secret]) -> str:
-    """Return the peer's text with a mask for each secret in it."""
+    """Return the peer's text with a mask for each secret in it, also as forms spell it."""
     for secret in secrets:
-        text = text.replace(secret.reveal(), "***")
+        value = secret.reveal()
+        text = text.replace(value, "***").replace(form_encode(value), "***")
     return text
 
 
@@ -128,7 +130,7 @@ def _no_answer(
     from codegrant.rules.known_causes import page_hint
 
     name = _ENDPOINTS.get(stage, stage)
-    title = _without(_title_of(response.body), secrets)
+    title = _title_of(response.body, secrets)
     page = f", a page titled '{title}'" if title else ""
     hint = page_hint(response.status, title, endpoint=name)
     if 300 <= response.status < 400:
@@ -160,14 +162,16 @@ def _no_answer(
     )
 
 
-def _title_of(body: bytes) -> str:
-    """Return the title of a page, cleaned and cut; empty when it has none."""
+def _title_of(body: bytes, secrets: Iterable[Secret]) -> str:
+    """Return the title of a page, without secrets, cleaned and cut; empty when it has none."""
     from html import unescape
 
     found = _TITLE.search(body[:_MOST_OF_A_PAGE])
     if found is None:
         return ""
-    return clean_error_text(" ".join(unescape(found[1].decode("utf-8", "replace")).split()))[:80]
+    title = " ".join(unescape(found[1].decode("utf-8", "replace")).split())
+    # A cut secret would not be found any more.
+    return clean_error_text(_without(title, secrets))[:80]
 
 
 def _host_of(url: str) -> str:
