@@ -304,7 +304,7 @@ def canned_answer(request: requests.PreparedRequest, body: bytes) -> requests.Re
     import requests
 
     response = requests.Response()
-    response.status_code, response._content = 200, body  # noqa: SLF001
+    response.status_code, response._content = 200, body  # noqa: SLF001 - it has no setter
     response.headers["content-type"] = "application/json"
     response.request, response.url = request, str(request.url)
     return response

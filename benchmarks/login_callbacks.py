@@ -300,7 +300,7 @@ def _flask_authlib(issuer: str) -> Contestant:
         return provider.authorize_redirect(flask.url_for("callback", _external=True))
 
     @app.get("/callback")
-    def callback() -> Any:  # noqa: ANN401
+    def callback() -> Any:  # noqa: ANN401 - of Authlib, untyped
         flask.session["user"] = provider.authorize_access_token()["userinfo"]
         return flask.redirect("/")
 

@@ -6,9 +6,9 @@ then sent once more with that nonce, and never a third time. RFC 9449 §8, §9.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TypeVar
 
 from codegrant.client.tokens import Tokens
 from codegrant.errors import ConfigurationError, MessageError
@@ -23,30 +23,19 @@ from codegrant.rules.dpop import ALGS, build_proof, choose_alg, find_nonce, proo
 from codegrant.secret import Secret
 
 __all__ = [
-    "Proof",
     "ProofNonces",
     "challenges_for",
     "make_key",
-    "make_proof",
     "post",
     "proof_alg",
+    "send_proven",
     "send_with_token",
 ]
 
+R = TypeVar("R")
+
 _JTI_BYTES = 16
 _REMEMBERED_ORIGINS = 256
-
-
-class Proof(NamedTuple):
-    """A proof for one request.
-
-    Attributes:
-        text: the value of the `DPoP` header.
-        nonce: that is in it; empty for none.
-    """
-
-    text: str
-    nonce: str
 
 
 class ProofNonces:
@@ -65,22 +54,12 @@ class ProofNonces:
         """Return the nonce for a request to `url`; empty when its origin asked for none."""
         return self._by_origin.get(proof_origin(url), "")
 
-    def note(self, url: str, nonces: Sequence[str], proof: Proof) -> bool:
-        """Remember the nonce of an answer, and return whether it is another than was sent.
-
-        Args:
-            url: of the request.
-            nonces: the values of the answer's `DPoP-Nonce` fields.
-            proof: of the request.
-        """
-        nonce = find_nonce(nonces)
-        if nonce is None:
-            return False
+    def note(self, url: str, nonce: str) -> None:
+        """Remember what the origin of `url` wants in the next proof."""
         origin = proof_origin(url)
         if origin not in self._by_origin and len(self._by_origin) >= _REMEMBERED_ORIGINS:
             self._by_origin = {}  # what is forgotten costs one request more
         self._by_origin[origin] = nonce
-        return nonce != proof.nonce
 
     def __repr__(self) -> str:
         return f"ProofNonces({len(self._by_origin)} origins)"
@@ -113,22 +92,49 @@ def make_key(metadata: ServerMetadata) -> PrivateKey:
     return PrivateKey.generate(proof_alg(metadata))
 
 
-def make_proof(
+def send_proven(
     nonces: ProofNonces,
     key: PrivateKey,
     *,
     method: str,
     url: str,
     now: int,
-    access_token: Secret | None = None,
-) -> Flow[Proof]:
-    """Return a proof for one request, with the nonce that its origin wants."""
-    jti = yield from ask(RandomBytes(_JTI_BYTES))
-    nonce = nonces.find(url)
-    text = build_proof(
-        key, method=method, url=url, jti=jti, now=now, access_token=access_token, nonce=nonce
-    )
-    return Proof(text, nonce)
+    access_token: Secret | None,
+    send: Callable[[str], Flow[R]],
+    nonces_of: Callable[[R], Sequence[str]],
+    wants_nonce: Callable[[R], bool],
+) -> Flow[R]:
+    """Send a request with a proof; once more when it is refused for want of another nonce.
+
+    Args:
+        nonces: of the origins.
+        key: that the token is bound to, or will be.
+        method: of the request.
+        url: of the request.
+        now: epoch seconds.
+        access_token: that the request carries; `None` at a token endpoint.
+        send: sends it with this proof, and returns the answer.
+        nonces_of: the `DPoP-Nonce` fields of an answer.
+        wants_nonce: whether an answer says so, and the request can be repeated.
+
+    RFC 9449 §8, §9.
+    """
+
+    def attempt() -> Flow[tuple[R, bool]]:
+        jti, nonce = (yield from ask(RandomBytes(_JTI_BYTES))), nonces.find(url)
+        proof = build_proof(
+            key, method=method, url=url, jti=jti, now=now, access_token=access_token, nonce=nonce
+        )
+        answer = yield from send(proof)
+        wanted = find_nonce(nonces_of(answer))
+        if wanted is not None:
+            nonces.note(url, wanted)
+        return answer, wanted not in {None, nonce}
+
+    answer, is_another = yield from attempt()
+    if is_another and wants_nonce(answer):
+        answer, _ = yield from attempt()
+    return answer
 
 
 def post(
@@ -150,22 +156,24 @@ def post(
     if key is None:
         return (yield from authenticated_post(url, form, client=client, stage=stage, now=now))
 
-    def send_proven(proof: Proof) -> Flow[Response]:
+    def send_with(proof: str) -> Flow[Response]:
         # A client assertion is good for one request, as the proof is: both are made anew.
-        headers = [("dpop", proof.text)]
-        return (
-            yield from authenticated_post(
-                url, form, client=client, stage=stage, now=now, headers=headers
-            )
-        )
+        headers = [("dpop", proof)]
+        return authenticated_post(url, form, client=client, stage=stage, now=now, headers=headers)
 
-    proof = yield from make_proof(nonces, key, method="POST", url=url, now=now)
-    response = yield from send_proven(proof)
-    if _note(nonces, url, response, proof) and _names_nonce(response):
-        proof = yield from make_proof(nonces, key, method="POST", url=url, now=now)
-        response = yield from send_proven(proof)
-        _note(nonces, url, response, proof)
-    return response
+    return (
+        yield from send_proven(
+            nonces,
+            key,
+            method="POST",
+            url=url,
+            now=now,
+            access_token=None,
+            send=send_with,
+            nonces_of=_nonces_of,
+            wants_nonce=_names_nonce,
+        )
+    )
 
 
 def send_with_token(
@@ -185,23 +193,23 @@ def send_with_token(
         signed = _with(request, ("authorization", f"Bearer {token.reveal()}"))
         return (yield from send(signed, stage=stage, guarded=guarded))
 
-    def send_proven(proof: Proof) -> Flow[Response]:
-        signed = _with(request, ("authorization", f"DPoP {token.reveal()}"), ("dpop", proof.text))
-        return (yield from send(signed, stage=stage, guarded=guarded))
+    def send_with(proof: str) -> Flow[Response]:
+        signed = _with(request, ("authorization", f"DPoP {token.reveal()}"), ("dpop", proof))
+        return send(signed, stage=stage, guarded=guarded)
 
-    method, url = request.method, request.url
-    proof = yield from make_proof(nonces, key, method=method, url=url, now=now, access_token=token)
-    response = yield from send_proven(proof)
-    challenge = response.headers.get("www-authenticate") or ""
-    if _note(nonces, url, response, proof) and challenges_for(
-        response.status, challenge, "use_dpop_nonce"
-    ):
-        proof = yield from make_proof(
-            nonces, key, method=method, url=url, now=now, access_token=token
+    return (
+        yield from send_proven(
+            nonces,
+            key,
+            method=request.method,
+            url=request.url,
+            now=now,
+            access_token=token,
+            send=send_with,
+            nonces_of=_nonces_of,
+            wants_nonce=_challenges_for_nonce,
         )
-        response = yield from send_proven(proof)
-        _note(nonces, url, response, proof)
-    return response
+    )
 
 
 def challenges_for(status: int, challenge: str, error: str) -> bool:
@@ -232,8 +240,13 @@ def _with(request: Request, *headers: tuple[str, str]) -> Request:
     return replace(request, headers=Headers([*request.headers.pairs(), *headers]))
 
 
-def _note(nonces: ProofNonces, url: str, response: Response, proof: Proof) -> bool:
-    return nonces.note(url, response.headers.get_all("dpop-nonce"), proof)
+def _nonces_of(response: Response) -> Sequence[str]:
+    return response.headers.get_all("dpop-nonce")
+
+
+def _challenges_for_nonce(response: Response) -> bool:
+    challenge = response.headers.get("www-authenticate")
+    return challenges_for(response.status, challenge, "use_dpop_nonce")
 
 
 def _names_nonce(response: Response) -> bool:

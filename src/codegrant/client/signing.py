@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from codegrant.client.proofs import Proof, ProofNonces, challenges_for, make_proof
+from codegrant.client.proofs import ProofNonces, challenges_for, send_proven
 from codegrant.client.tokens import Tokens
 from codegrant.flow import Effect, Flow, ask
-from codegrant.jose import PrivateKey
 
 __all__ = ["ApiRequest", "ApiResponse", "Exchange", "is_refusal", "send_signed", "sign"]
 
@@ -29,20 +28,33 @@ class ApiRequest(Protocol):
     """A request, as every library has it."""
 
     @property
-    def headers(self) -> _Fields: ...  # noqa: D102
+    def headers(self) -> _Fields:
+        """Its header fields, by name."""
+        ...
+
     @property
-    def method(self) -> str | None: ...  # noqa: D102
+    def method(self) -> str | None:
+        """As it is sent."""
+        ...
+
     @property
-    def url(self) -> object: ...  # noqa: D102
+    def url(self) -> object:
+        """Its text is the whole address."""
+        ...
 
 
 class ApiResponse(Protocol):
     """A response, as every library has it."""
 
     @property
-    def status_code(self) -> int: ...  # noqa: D102
+    def status_code(self) -> int:
+        """Three digits. RFC 9110 §15."""
+        ...
+
     @property
-    def headers(self) -> _Answered: ...  # noqa: D102
+    def headers(self) -> _Answered:
+        """Its header fields, by name; repeated ones in one line."""
+        ...
 
 
 class Exchange(Effect[ApiResponse]):
@@ -81,14 +93,26 @@ def send_signed(
     if key is None:
         sign(request, tokens)
         return (yield from ask(Exchange(request)))
-    proof = yield from _prove(request, tokens, key, nonces, now)
-    response = yield from ask(Exchange(request))
-    wants_another = _note(request, response, nonces, proof)
-    if wants_another and _says(response, "use_dpop_nonce") and rewind():
-        proof = yield from _prove(request, tokens, key, nonces, now)
-        response = yield from ask(Exchange(request))
-        _note(request, response, nonces, proof)
-    return response
+    token = tokens.access_token
+
+    def send(proof: str) -> Flow[ApiResponse]:
+        request.headers["authorization"] = f"DPoP {token.reveal()}"
+        request.headers["dpop"] = proof
+        return ask(Exchange(request))
+
+    return (
+        yield from send_proven(
+            nonces,
+            key,
+            method=request.method or "",
+            url=str(request.url),
+            now=now,
+            access_token=token,
+            send=send,
+            nonces_of=_nonces_of,
+            wants_nonce=lambda response: _says(response, "use_dpop_nonce") and rewind(),
+        )
+    )
 
 
 def is_refusal(response: ApiResponse, *, bare: bool) -> bool:
@@ -101,22 +125,9 @@ def is_refusal(response: ApiResponse, *, bare: bool) -> bool:
     return _says(response, "invalid_token")
 
 
-def _prove(
-    request: ApiRequest, tokens: Tokens, key: PrivateKey, nonces: ProofNonces, now: int
-) -> Flow[Proof]:
-    """Put the token and a proof for this one request into the headers. RFC 9449 §7.1."""
-    token = tokens.access_token
-    proof = yield from make_proof(
-        nonces, key, method=request.method or "", url=str(request.url), now=now, access_token=token
-    )
-    request.headers["authorization"] = f"DPoP {token.reveal()}"
-    request.headers["dpop"] = proof.text
-    return proof
-
-
-def _note(request: ApiRequest, response: ApiResponse, nonces: ProofNonces, proof: Proof) -> bool:
+def _nonces_of(response: ApiResponse) -> list[str]:
     found = response.headers.get("dpop-nonce", "")
-    return nonces.note(str(request.url), [found] if found else [], proof)
+    return [found] if found else []
 
 
 def _says(response: ApiResponse, error: str) -> bool:

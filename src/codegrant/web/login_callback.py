@@ -39,7 +39,7 @@ from codegrant.errors import (
     StoreError,
 )
 from codegrant.flow import Flow, RandomBytes, ask
-from codegrant.http import Request, Response, find_cookies
+from codegrant.http import Request, Response
 from codegrant.jose import base64url
 from codegrant.messages.parameters import Parameters
 from codegrant.sealing import KeyRing, SealBroken
@@ -120,9 +120,7 @@ class LoginCallback:
         """Return what a link to the same login has in its query, as far as its cookie tells."""
         if state is None:
             return {}
-        values = find_cookies(
-            request.headers, self._addresses.cookies(request).pending(state.login_id)
-        )
+        values = self._addresses.cookies(request).find_pending(request.headers, state.login_id)
         try:
             asked = open_cookie(values[0], self._key_ring()).asked if len(values) == 1 else ""
         except StateError:
@@ -153,8 +151,7 @@ class LoginCallback:
     def _finish(self, arrival: _Arrival) -> Flow[Response]:
         """Finish the login of an arrival, once, or repeat the answer that it had."""
         request, now, name, _, raw_state, state = arrival
-        pending = self._addresses.cookies(request).pending(state.login_id)
-        values = find_cookies(request.headers, pending)
+        values = self._addresses.cookies(request).find_pending(request.headers, state.login_id)
         if len(values) != 1:
             return (yield from self._finish_without_cookie(arrival, cookie_found=bool(values)))
         cookie = open_cookie(values[0], self._key_ring())

@@ -53,6 +53,10 @@ class LoginCookies:
         """Return the name of the cookie of one pending login: ten tabs have ten."""
         return self._pending_prefix + login_id.hex()[:8]
 
+    def find_pending(self, headers: Headers, login_id: bytes) -> tuple[str, ...]:
+        """Return the values of the cookie of one pending login: one, unless somebody meddles."""
+        return find_cookies(headers, self.pending(login_id))
+
     def build(self, name: str, value: str, *, max_age: int) -> tuple[str, str]:
         """Return the `Set-Cookie` field. RFC 6265 §4.1."""
         return ("set-cookie", f"{name}={value}; Max-Age={max_age}; {self._attributes}")
