@@ -31,6 +31,7 @@ from codegrant.client.effects import (
 from codegrant.secret import digest_of
 from codegrant.server.effects import FindClient
 from codegrant.stores.postgres import PostgresTokens
+from codegrant.stores.postgres.connection import Connection, drive, locate, prepare
 from codegrant.stores.valkey import ValkeyTokens
 from tests.support.colours import Colour
 from tests.support.token_stores import SHARED, Performer, TokenPlace
@@ -415,6 +416,43 @@ def test_a_user_without_the_right_to_make_tables_uses_those_that_are_there(
             admin.execute(f"DROP OWNED BY {role}".encode())
             admin.execute(f"DROP ROLE {role}".encode())
     place.close()
+
+
+@pytest.mark.needs("postgres")
+def test_who_comes_second_to_an_empty_database_leaves_the_tables_of_the_first_alone(
+    tmp_path: Path, services: Mapping[str, str], colour: Colour
+) -> None:
+    """To make an index anew would wait for a login of the first, and it for that: a deadlock."""
+    place = TokenPlace("PostgreSQL", tmp_path, services)
+    location = locate(place.address, place.name, 5.0)
+    second = Performer(PostgresTokens(place.address, schema=place.name), colour)
+    lock = 1130852462
+    with (
+        Connection.connect(place.address, autocommit=True) as first,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        first.execute("SELECT pg_advisory_lock(%s)", [lock])
+        waiting = threads.submit(second.perform, claim())
+        with psycopg.connect(place.address, autocommit=True) as admin:
+            wait_until(lambda: bool(_waits_for(admin, lock)))
+        with first.transaction():
+            drive(first, location, prepare(location))
+        with first.transaction():  # as a login that is being finished does
+            first.execute(f"LOCK TABLE {place.name}.callbacks IN ROW EXCLUSIVE MODE".encode())
+            first.execute("SELECT pg_advisory_unlock(%s)", [lock])
+            assert waiting.result(20) == Claimed()
+    second.close()
+    second.store.close()  # type: ignore[attr-defined]
+    place.close()
+
+
+def _waits_for(admin: psycopg.Connection[Any], lock: int) -> int:
+    query = (
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND NOT granted"
+    )
+    found = admin.execute(query, [lock]).fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 def _sessions_of(admin: psycopg.Connection[Any], role: str) -> int:

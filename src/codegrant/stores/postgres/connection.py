@@ -155,15 +155,23 @@ def prepare(location: Location) -> Flow[None]:
 
     A user who may not make any is enough where they are there.
     """
-    (counted,) = yield from execute(_SCHEMA["count_tables"], schema=location.schema)
-    if counted[0] == _TABLES:
+    if (yield from _is_prepared(location)):
         return
     yield from execute(_SCHEMA["lock"])
+    # Whoever had the lock before may have made them, and use them by now: to make an index that
+    # is there locks its table all the same, against a login that holds the other one.
+    if (yield from _is_prepared(location)):
+        return
     if not (yield from execute(_SCHEMA["find_schema"], schema=location.schema)):
         yield from execute(Statement("make_schema", f"CREATE SCHEMA {location.schema}", _NONE))
     for name, statement in _SCHEMA.items():
         if name.startswith(("make_", "index_")):
             yield from execute(statement)
+
+
+def _is_prepared(location: Location) -> Flow[bool]:
+    (counted,) = yield from execute(_SCHEMA["count_tables"], schema=location.schema)
+    return counted[0] == _TABLES
 
 
 def drive(connection: psycopg.Connection[Any], location: Location, flow: Flow[RV]) -> RV:
