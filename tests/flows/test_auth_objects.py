@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any, NamedTuple, Protocol
@@ -38,7 +38,7 @@ class Got(NamedTuple):
 class Http(Protocol):
     """An HTTP client of a program, with an auth object; it follows redirects."""
 
-    def send(self, method: str, url: str, content: Any = None) -> Got: ...
+    def send(self, method: str, url: str, content: Any = None, **options: Any) -> Got: ...
 
     def send_many(self, url: str, times: int) -> list[Got]: ...
 
@@ -51,8 +51,8 @@ class RequestsHttp:
         self._session.trust_env = False
         self._session.auth = auth
 
-    def send(self, method: str, url: str, content: Any = None) -> Got:
-        response = self._session.request(method, url, data=content, timeout=5)
+    def send(self, method: str, url: str, content: Any = None, **options: Any) -> Got:
+        response = self._session.request(method, url, data=content, timeout=5, **options)
         return Got(response.status_code, response.content)
 
     def send_many(self, url: str, times: int) -> list[Got]:
@@ -71,8 +71,8 @@ class HttpxHttp:
         make = module.AsyncClient if colour.is_async else module.Client
         self._client = make(auth=auth, trust_env=False, timeout=5)
 
-    def send(self, method: str, url: str, content: Any = None) -> Got:
-        response = self._colour.wait(self._client.request(method, url, content=content))
+    def send(self, method: str, url: str, content: Any = None, **options: Any) -> Got:
+        response = self._colour.wait(self._client.request(method, url, content=content, **options))
         return Got(response.status_code, response.content)
 
     def send_many(self, url: str, times: int) -> list[Got]:
@@ -598,3 +598,133 @@ def test_a_proof_is_for_the_path_as_the_library_sends_it(
         http = make_http(library.refreshing(app.client, app.log_in(provider)))
         assert http.send("GET", f"{api.origin}/a|b/[1]^?q=|").status == 200
         assert http.send("GET", f"{api.origin}/a%7Cb/%5B1%5D%5E").status == 200
+
+
+class Pipe(io.RawIOBase):
+    """A file that is read once: its end of a pipe."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__()
+        self._left = data
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        size = min(len(buffer), len(self._left))
+        buffer[:size], self._left = self._left[:size], self._left[size:]
+        return size
+
+
+class Source:
+    """No file, but something to read."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = data
+
+    def read(self, _: int = -1) -> bytes:
+        data, self._left = self._left, b""
+        return data
+
+
+class Pieces:
+    """A body that gives its pieces once, and nothing after that."""
+
+    def __init__(self, data: bytes) -> None:
+        self._left = [data]
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self._left:
+            yield self._left.pop()
+
+
+class LaterPieces:
+    """The same for asyncio."""
+
+    def __init__(self, data: bytes) -> None:
+        self._pieces = Pieces(data)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self._pieces:
+            yield piece
+
+
+BODY = b"the whole body"
+A_FORM = {"headers": {"content-type": "multipart/form-data; boundary=x"}}
+
+
+def skipped() -> io.BytesIO:
+    body = io.BytesIO(BODY)
+    body.seek(4)
+    return body
+
+
+@pytest.mark.requirement("CL-TOK-13")
+@pytest.mark.parametrize("cause", ["a nonce is wanted", "the token is refused"])
+@pytest.mark.parametrize(
+    ("make_body", "times"),
+    [
+        pytest.param(lambda: {"content": BODY}, 2, id="bytes"),
+        pytest.param(lambda: {"content": Pieces(BODY)}, 1, id="pieces"),
+        pytest.param(lambda: {"content": Pieces(BODY), **A_FORM}, 1, id="pieces named a form"),
+        pytest.param(lambda: {"files": {"a": BODY}}, 2, id="a form with bytes"),
+        pytest.param(lambda: {"files": {"a": skipped()}}, 2, id="a form with a file"),
+        pytest.param(
+            lambda: {"files": {"a": BODY, "b": Pipe(BODY)}}, 1, id="a form with a file that is gone"
+        ),
+        pytest.param(lambda: {"files": {"a": Source(BODY)}}, 1, id="a form with no file"),
+    ],
+)
+def test_a_body_is_sent_whole_or_not_once_more(
+    make_app: Callable[..., Application],
+    library: Library,
+    make_http: Callable[[Any], Http],
+    colour: Colour,
+    make_body: Callable[[], dict[str, Any]],
+    times: int,
+    cause: str,
+) -> None:
+    with closing(ProvingProvider()) as provider, closing(ProvingApi(provider)) as api:
+        app = make_app(provider, dpop=True)
+        tokens = app.log_in(provider)
+        if cause == "a nonce is wanted":
+            api.nonce = "n"
+        else:
+            api.refused.add(tokens.access_token.reveal())
+        http = make_http(library.refreshing(app.client, tokens))
+        body = make_body()
+        if "files" in body and library is LIBRARIES["requests"]:
+            times = 2  # it reads all files before it sends anything
+        if colour.is_async and isinstance(body.get("content"), Pieces):
+            body["content"] = LaterPieces(BODY)
+        got = http.send("POST", api.url, **body)
+        assert got.status == (200 if times == 2 else 401)
+        bodies = [request.body for request in api.received]
+        assert bodies == [bodies[0]] * times
+        assert BODY in bodies[0] or BODY[4:] in bodies[0]
+        assert http.send("POST", api.url, BODY) == (200, BODY)
+
+
+@pytest.mark.parametrize(
+    "kind", ["httpx sync", "httpx async", "httpx2 sync", "httpx2 async"], indirect=True
+)
+@pytest.mark.parametrize("status", [302, 307, 308])
+def test_a_redirect_that_wants_a_body_which_is_gone_is_the_answer(
+    app: Application,
+    provider: MockProvider,
+    library: Library,
+    make_http: Callable[[Any], Http],
+    api: PickyApi,
+    colour: Colour,
+    status: int,
+) -> None:
+    http = make_http(library.refreshing(app.client, app.log_in(provider)))
+    api.routes["/old"] = lambda _: redirect("/me", status)
+    once, pieces = ([BODY, b""], 200) if status == 302 else ([BODY], status), Pieces(BODY)
+    gone = LaterPieces(BODY) if colour.is_async else pieces
+    for body in (gone, aiter(LaterPieces(BODY)) if colour.is_async else iter(Pieces(BODY))):
+        api.received.clear()
+        got = http.send("POST", f"{api.origin}/old", body)
+        assert ([r.body for r in api.received], got.status) == once
+    assert http.send("POST", f"{api.origin}/old", BODY).status == 200
+    assert api.received[-1].body == (b"" if status == 302 else BODY)

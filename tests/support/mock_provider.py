@@ -165,8 +165,7 @@ class Listener:
             disable_nagle_algorithm = True  # head and body are two writes
 
             def _answer(self) -> None:
-                size = int(self.headers.get("content-length") or 0)
-                body = self.rfile.read(size)
+                body = self._body()
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 request = Received(self.command, self.path, headers, body)
                 listener.received.append(request)
@@ -178,6 +177,16 @@ class Listener:
                     self.send_header("content-length", str(len(answer.body)))
                     self.end_headers()
                     self.wfile.write(answer.body)
+
+            def _body(self) -> bytes:
+                if self.headers.get("transfer-encoding") != "chunked":
+                    return self.rfile.read(int(self.headers.get("content-length") or 0))
+                parts: list[bytes] = []
+                while size := int(self.rfile.readline(), 16):
+                    parts.append(self.rfile.read(size))
+                    self.rfile.readline()
+                self.rfile.readline()
+                return b"".join(parts)
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _answer
 

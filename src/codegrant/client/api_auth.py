@@ -17,6 +17,7 @@ from codegrant.client.authorizing import (
     Calls,
     RefreshingCalls,
     async_steps,
+    rewind_form,
     steps,
 )
 from codegrant.client.live import OnTokens
@@ -116,6 +117,4 @@ def make_auths(
 
 def _can_repeat(request: httpx2.Request) -> bool:
     """Return whether the body of `request` is there to be sent twice."""
-    if isinstance(request.stream, httpx2.ByteStream):
-        return True
-    return request.headers.get("content-type", "").startswith("multipart/form-data")
+    return isinstance(request.stream, httpx2.ByteStream) or rewind_form(request.stream)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncGenerator, Callable, Collection, Generator
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from codegrant.client.flows import ClientFlows
 from codegrant.client.live import LiveTokens, OnTokens
@@ -31,7 +31,7 @@ from codegrant.secret import Secret
 
 __all__ = [
     "Address", "AnyClient", "BearerCalls", "Calls", "Exchange", "RefreshingCalls",
-    "advance", "async_steps", "origin_parts", "steps",
+    "advance", "async_steps", "origin_parts", "rewind_form", "steps",
 ]  # fmt: skip
 
 
@@ -290,7 +290,7 @@ def steps(
         finally:
             flow.close()
     if follow_redirects:
-        while (following := _find_next(request, response)) is not None:
+        while (following := _find_next(request, response, can_repeat)) is not None:
             response = yield following
 
 
@@ -316,7 +316,7 @@ async def async_steps(
         finally:
             flow.close()
     if follow_redirects:
-        while (following := _find_next(request, response)) is not None:
+        while (following := _find_next(request, response, can_repeat)) is not None:
             response = yield following
 
 
@@ -401,13 +401,35 @@ def origin_parts(url: Address) -> tuple[str, bytes, int | None]:
     return url.scheme, url.raw_host, url.port
 
 
-def _find_next(request: Any, response: Any) -> Any:  # noqa: ANN401 - see `steps`
+def rewind_form(stream: object) -> bool:
+    """Make the multipart form of httpx2 or httpx ready to be sent once more.
+
+    Returns whether `stream` is one whose files are all there to be read again. Both libraries
+    read a file from its beginning; of one that cannot go back nothing would be left.
+    """
+    fields: object = getattr(stream, "fields", None)
+    if not isinstance(fields, list):
+        return False
+    files = [getattr(field, "file", b"") for field in cast("list[object]", fields)]
+    return all(isinstance(file, str | bytes) or _rewind(file) for file in files)
+
+
+def _rewind(file: Any) -> bool:  # noqa: ANN401 - whatever a program puts into a form
+    try:
+        file.seek(0)
+    except (AttributeError, OSError, ValueError):
+        return False
+    return True
+
+
+def _find_next(request: Any, response: Any, can_repeat: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - see `steps`
     """Return the request that a redirect leads to, without the token outside of its origin.
 
-    A proof is for one address, so a token that needs one does not follow a redirect at all.
+    There is none for a body that cannot be sent twice (307, 308). A proof is for one address, so
+    a token that needs one does not follow a redirect at all.
     """
     following = response.next_request
-    if following is None:
+    if following is None or not can_repeat(following):
         return None
     proven = following.headers.pop("dpop", None) is not None
     if proven or origin_parts(following.url) != origin_parts(request.url):

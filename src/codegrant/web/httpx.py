@@ -16,6 +16,7 @@ from codegrant.client.authorizing import (
     Calls,
     RefreshingCalls,
     async_steps,
+    rewind_form,
     steps,
 )
 from codegrant.client.live import OnTokens
@@ -111,7 +112,4 @@ class RefreshingAuth(_Auth):
 
 def _can_repeat(request: httpx.Request) -> bool:
     """Return whether the body of `request` is there to be sent twice."""
-    if isinstance(request.stream, httpx.ByteStream):
-        return True
-    content_type: str = request.headers.get("content-type", "")
-    return content_type.startswith("multipart/form-data")
+    return isinstance(request.stream, httpx.ByteStream) or rewind_form(request.stream)
