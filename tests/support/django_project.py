@@ -38,6 +38,7 @@ __all__ = [
     "copy_database",
     "create_postgres",
     "drop_postgres",
+    "file_of",
     "login",
     "make_database",
     "read_database",
@@ -192,9 +193,14 @@ def _on_server(url: str, statement: LiteralString, name: str) -> None:
         server.execute(sql.SQL(statement).format(sql.Identifier(name)))
 
 
+def file_of(alias: str) -> Path:
+    """Return where a database is."""
+    return Path(connections.settings[alias]["NAME"])
+
+
 def read_database(alias: str) -> bytes:
     """Return all that a database has on its disk."""
-    file = Path(connections.settings[alias]["NAME"])
+    file = file_of(alias)
     return b"".join(one.read_bytes() for one in file.parent.glob(f"{file.name}*"))
 
 

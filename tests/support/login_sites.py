@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 import threading
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from urllib.parse import parse_qsl, unquote, urljoin, urlsplit
@@ -37,6 +38,8 @@ from tests.support.website import make_client
 
 BASE = "http://127.0.0.1:5000"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+# Tables that say which callbacks came, and that the database was made.
+_NO_LOGINS = {"callbacks", "codegrant_callback", "schema_version", "settings"}
 
 
 class Reply(NamedTuple):
@@ -76,6 +79,10 @@ class LoginSite(Protocol):
 
     def kept(self) -> bytes:
         """Return all that it keeps on its disk."""
+        ...
+
+    def rows(self) -> list[str]:
+        """Return the rows of its store, but for the callbacks that came."""
         ...
 
     def close(self) -> None: ...
@@ -208,6 +215,9 @@ class FlaskLogin:
     def kept(self) -> bytes:
         return _files(self.folder)
 
+    def rows(self) -> list[str]:
+        return _rows(self.folder / "codegrant.db")
+
     def close(self) -> None:
         store = self.app.extensions.get("codegrant.login", {}).get("store")
         if store is not None:
@@ -273,6 +283,9 @@ class AsgiLogin:
 
     def kept(self) -> bytes:
         return _files(self.folder)
+
+    def rows(self) -> list[str]:
+        return _rows(self.folder / "codegrant.db")
 
     def wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(30)
@@ -419,6 +432,9 @@ class DjangoLogin:
     def kept(self) -> bytes:
         return django_project.read_database(self.database)
 
+    def rows(self) -> list[str]:
+        return _rows(django_project.file_of(self.database))
+
     def close(self) -> None:
         pass
 
@@ -485,6 +501,9 @@ class AsyncDjangoLogin(AsgiLogin):
 
     def kept(self) -> bytes:
         return django_project.read_database(self.database)
+
+    def rows(self) -> list[str]:
+        return _rows(django_project.file_of(self.database))
 
 
 class FastApiLogin(AsgiLogin):
@@ -678,6 +697,9 @@ class WsgiLogin:
     def kept(self) -> bytes:
         return _files(self.folder)
 
+    def rows(self) -> list[str]:
+        return _rows(self.folder / "codegrant.db")
+
     def close(self) -> None:
         close = getattr(self.login._store, "close", None)
         if close is not None:
@@ -699,6 +721,15 @@ def _begin(
 
 def _files(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.iterdir())
+
+
+def _rows(file: Path) -> list[str]:
+    """Return what a database of SQLite holds of logins, as statements."""
+    if not file.exists():
+        return []
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
+        lines = [line for line in database.iterdump() if line.startswith("INSERT INTO ")]
+    return [line for line in lines if line.split('"')[1] not in _NO_LOGINS]
 
 
 async def _call(site: AsgiLogin, request: Any) -> dict[str, object]:
