@@ -15,24 +15,29 @@ import pytest
 from codegrant import (
     AsyncClient,
     Client,
+    CodegrantError,
     ConfigurationError,
     LoginRequired,
     ResponseRejected,
     StoreError,
     Tokens,
+    TransportError,
     UsageError,
 )
 from codegrant.client import MemoryTokens
 from tests.flows.conftest import MakeApplication
 from tests.support.application import Application, Clock
 from tests.support.mock_provider import (
+    BROKEN,
     CLIENT_ID,
     CLIENT_SECRET,
+    HUGE,
     Answer,
     Lie,
     MockProvider,
     Received,
     as_json,
+    html,
 )
 from tests.support.picky_api import INVALID
 from tests.support.picky_api import PickyApi as Api
@@ -216,20 +221,45 @@ def test_dead_tokens_are_dropped_and_nothing_is_sent_to_the_api(
     assert app.get(saved, api.url).status_code == 200
 
 
-@pytest.mark.parametrize("status", [500, 503])
+@pytest.mark.parametrize(
+    ("answer", "kind", "code"),
+    [
+        pytest.param(Answer(500, b""), ResponseRejected, "server_failed", id="500"),
+        pytest.param(Answer(503, b""), ResponseRejected, "server_failed", id="503"),
+        pytest.param(html(), ResponseRejected, "not_json", id="a page"),
+        pytest.param(BROKEN, ResponseRejected, "malformed_token_response", id="half of it"),
+        pytest.param(HUGE, TransportError, "too_large", id="10 MB"),
+        pytest.param(
+            as_json({"access_token": "x", "token_type": "mac"}),
+            ResponseRejected,
+            "token_type_unknown",
+            id="of a type unknown",
+        ),
+        pytest.param(None, TransportError, "timeout", id="none at all"),
+    ],
+)
 def test_a_server_in_trouble_costs_no_call_before_the_end_and_no_token_after_it(
-    app: Application, provider: MockProvider, api: Api, clock: Clock, status: int
+    make_app: MakeApplication,
+    provider: MockProvider,
+    api: Api,
+    clock: Clock,
+    answer: Answer | None,
+    kind: type[CodegrantError],
+    code: str,
 ) -> None:
+    app = make_app(provider, clock=clock, timeout=0.3 if answer is None else 5.0)
     tokens = app.log_in(provider)
     saved, truth = MemoryTokens(tokens), provider.routes["/token"]
-    provider.routes["/token"] = lambda _: Answer(status, b"")
+    provider.routes["/token"] = provider.hang if answer is None else lambda _: answer
     clock.ahead = 275
     assert app.get(saved, api.url).status_code == 200
     clock.ahead = 301
-    with pytest.raises(ResponseRejected) as caught:
+    called = len(api.received)
+    with pytest.raises(kind) as caught:
         app.get(saved, api.url)
-    assert caught.value.code == "server_failed"
+    assert (caught.value.code, caught.value.stage) == (code, "refresh")
     assert saved.load() is tokens
+    assert len(api.received) == called
     provider.routes["/token"] = truth
     assert app.get(saved, api.url).status_code == 200
     assert saved.load() is not tokens

@@ -15,8 +15,10 @@ from urllib.parse import unquote_plus
 import pytest
 
 from codegrant import CodegrantError, LoginRequired, Refused, ResponseRejected, TokenRejected
+from codegrant.testing import Wire
 from tests.flows.conftest import MakeApplication
-from tests.support.application import REDIRECT_URI, Application
+from tests.support.application import REDIRECT_URI, Application, Clock
+from tests.support.colours import Colour
 from tests.support.documents import DOCUMENTS
 from tests.support.mock_provider import (
     CLIENT_SECRET,
@@ -26,6 +28,7 @@ from tests.support.mock_provider import (
     Received,
     as_json,
 )
+from tests.support.personas import SECRET, make_persona, make_site
 
 PAGES = {file.stem for file in DOCUMENTS if file.parent.name == "errors"}
 
@@ -128,6 +131,36 @@ def test_a_refused_refresh_tells_its_cause_to_the_program(
     assert error.description.startswith(words)
     assert hint in error.hint
     check_shown(error, secrets)
+
+
+def test_a_google_project_in_testing_tells_why_everybody_is_logged_out_after_a_week(
+    colour: Colour,
+) -> None:
+    """Google's own addresses and words; what it says is the same for a person who withdraws."""
+    clock = Clock()
+    persona = make_persona("google", clock=clock)
+    with Wire() as wire:
+        site = make_site(wire, colour, "google", persona=persona, clock=clock)
+        tokens = site.log_in()
+        clock.ahead += 6 * 86_400
+        assert site.refresh(tokens).access_token != tokens.access_token
+        clock.ahead += 86_401
+        persona.end_refresh_tokens()
+        with pytest.raises(LoginRequired) as caught:
+            site.refresh(tokens)
+        again = site.log_in(prompt="consent")
+        assert site.refresh(again).access_token != again.access_token
+        site.close()
+    error = caught.value
+    assert (error.error, error.stage) == ("invalid_grant", "refresh")
+    assert (error.code, error.status) == ("testing_mode_expired", 400)
+    assert error.description == "Token has been expired or revoked."
+    assert error.facts["endpoint"] == "https://oauth2.googleapis.com/token"
+    assert "Testing" in error.hint
+    assert "7 days" in error.hint
+    assert "publish it" in error.hint
+    assert tokens.refresh_token is not None
+    check_shown(error, [SECRET, tokens.refresh_token.reveal()])
 
 
 def test_a_busy_server_ends_no_tokens(app: Application, provider: MockProvider) -> None:

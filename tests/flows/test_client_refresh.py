@@ -28,8 +28,10 @@ from codegrant import (
 from tests.flows.conftest import MakeApplication
 from tests.support.application import Application, Clock
 from tests.support.mock_provider import (
+    BROKEN,
     CLIENT_ID,
     CLIENT_SECRET,
+    HUGE,
     Answer,
     Lie,
     MockProvider,
@@ -228,6 +230,8 @@ def test_without_a_refresh_token_nothing_is_sent(app: Application, provider: Moc
         pytest.param(
             redirect("https://x.example/"), ResponseRejected, "redirect_refused", id="307"
         ),
+        pytest.param(BROKEN, ResponseRejected, "malformed_token_response", id="half of it"),
+        pytest.param(HUGE, TransportError, "too_large", id="10 MB"),
     ],
 )
 def test_an_answer_that_is_none_costs_no_token(

@@ -21,6 +21,8 @@ from tests.flows.conftest import MakeApplication
 from tests.support.application import Application
 from tests.support.colours import Colour
 from tests.support.mock_provider import (
+    BROKEN,
+    HUGE,
     Answer,
     Lie,
     MockProvider,
@@ -183,6 +185,8 @@ def test_a_server_without_the_endpoint_is_told_apart(
         pytest.param(
             redirect("https://x.example/"), ResponseRejected, "redirect_refused", id="a redirect"
         ),
+        pytest.param(BROKEN._replace(status=400), ResponseRejected, "not_json", id="half an error"),
+        pytest.param(HUGE, TransportError, "too_large", id="10 MB"),
     ],
 )
 def test_what_was_not_revoked_is_told_and_still_good(
@@ -199,6 +203,21 @@ def test_what_was_not_revoked_is_told_and_still_good(
     tokens = app.refresh(tokens)
     provider.routes["/revoke"] = truth
     app.revoke(tokens)
+
+
+def test_a_server_that_does_not_answer_has_revoked_nothing(
+    make_app: MakeApplication, provider: MockProvider
+) -> None:
+    app = make_app(provider, timeout=0.3)
+    tokens, truth = app.log_in(provider), provider.routes["/revoke"]
+    provider.routes["/revoke"] = provider.hang
+    error = refused(app, tokens)
+    assert isinstance(error, TransportError)
+    assert (error.code, error.stage) == ("timeout", "revoke")
+    tokens = app.refresh(tokens)
+    provider.routes["/revoke"] = truth
+    app.revoke(tokens)
+    assert provider.refresh_tokens == {}
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,10 @@ def html(status: int = 200) -> Answer:
     return Answer(status, b"<!doctype html><title>Sign in</title>", [("content-type", "text/html")])
 
 
+HUGE = Answer(200, b'{"a":"' + b"x" * (10 << 20) + b'"}', [("content-type", "application/json")])
+BROKEN = Answer(200, b'{"access_token": "x', [("content-type", "application/json")])
+
+
 def redirect(to: str, status: int = 307) -> Answer:
     return Answer(status, b"", [("location", to)])
 

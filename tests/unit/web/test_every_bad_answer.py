@@ -19,7 +19,9 @@ import pytest
 from tests.support.application import Clock
 from tests.support.login_sites import Reply, SiteBrowser
 from tests.support.mock_provider import (
+    BROKEN,
     CLIENT_SECRET,
+    HUGE,
     Answer,
     Lie,
     Listener,
@@ -32,10 +34,6 @@ from tests.support.mock_provider import (
 from tests.unit.web.conftest import MakeSite
 
 Bend: TypeAlias = Callable[[MockProvider, str], None]
-
-JSON = [("content-type", "application/json")]
-HUGE = Answer(200, b'{"a":"' + b"x" * (10 << 20) + b'"}', JSON)
-BROKEN = Answer(200, b'{"access_token": "x', JSON)
 
 
 class Bad(NamedTuple):

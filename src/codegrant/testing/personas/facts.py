@@ -90,6 +90,7 @@ class Facts:
         dpop: tokens are bound to a key, and every proof of it has a nonce.
         bare_401: a token that is no good is answered with 401 and no challenge.
         codes: what this provider says for an OAuth error code.
+        words: how it describes an error, where a client has to know it by them.
         user: what userinfo says of a person.
         claims: what an ID token says of a person besides the subject.
         in_token: what the first token answer says of a person.
@@ -138,6 +139,7 @@ class Facts:
     dpop: bool = False
     bare_401: bool = False
     codes: Mapping[str, str] = field(default_factory=dict[str, str])
+    words: Mapping[str, str] = field(default_factory=dict[str, str])
     user: Callable[[Person], JsonValue] = lambda person: {"sub": person.subject}
     claims: Callable[[Person], dict[str, JsonValue]] = lambda _: {}
     in_token: Callable[[Person], dict[str, JsonValue]] = lambda _: {}

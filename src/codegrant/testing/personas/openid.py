@@ -73,6 +73,7 @@ OPENID = (
         offline="access_type=offline",
         once=True,
         rotates=False,
+        words={"invalid_refresh": "Token has been expired or revoked."},
         user=_userinfo,
         claims=lambda person: {**_claims(person), "hd": "example.com"},
         iss=True,

@@ -252,7 +252,8 @@ class Persona:
             code = self.facts.codes.get(refused.error, refused.error)
             if refused.error == "invalid_refresh":
                 code = self.facts.codes.get("invalid_refresh", "invalid_grant")
-            answer = refusal(self.facts.errors, code, refused.description, refused.status)
+            words = self.facts.words.get(refused.error, refused.description)
+            answer = refusal(self.facts.errors, code, words, refused.status)
             is_of_api = refused.status == 401 and refused.error != "invalid_client"
             if not is_of_api or self.facts.bare_401:
                 return answer
