@@ -320,6 +320,23 @@ def test_a_nonce_without_end_ends_the_request_and_nothing_else(
     assert saved.load() != tokens
 
 
+def test_a_repeat_is_dated_anew_however_long_the_first_request_took(
+    app: Application, provider: ProvingProvider, api: ProvingApi, clock: Clock
+) -> None:
+    """The refusal of a large upload comes when all of it is sent."""
+    api.nonce = "n"
+    tokens = app.log_in(provider)
+
+    def slow(request: Received) -> Answer:
+        answer = api.me(request)
+        clock.ahead += 90
+        return answer
+
+    api.routes["/slow"] = slow
+    assert app.get(tokens, f"{api.origin}/slow").status_code == 200
+    assert len(api.received) == 2
+
+
 def test_a_token_that_the_api_refuses_is_refreshed_once(
     app: Application, provider: ProvingProvider, api: ProvingApi
 ) -> None:

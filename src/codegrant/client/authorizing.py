@@ -223,8 +223,7 @@ class RefreshingCalls:
         self, request: ApiRequest, tokens: Tokens, rewind: Callable[[], bool]
     ) -> Flow[ApiResponse]:
         """Send `request` with its token, and with a proof where the token is bound to a key."""
-        nonces, now = self._nonces, int(self._clock())
-        return (yield from send_signed(request, tokens, nonces, now, rewind))
+        return (yield from send_signed(request, tokens, self._nonces, self._clock, rewind))
 
     def perform(self, effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
         """See `Calls.perform`."""

@@ -98,7 +98,7 @@ def send_proven(
     *,
     method: str,
     url: str,
-    now: int,
+    clock: Callable[[], float],
     access_token: Secret | None,
     send: Callable[[str], Flow[R]],
     nonces_of: Callable[[R], Sequence[str]],
@@ -111,7 +111,7 @@ def send_proven(
         key: that the token is bound to, or will be.
         method: of the request.
         url: of the request.
-        now: epoch seconds.
+        clock: returns epoch seconds: a refusal may come long after a large body was begun.
         access_token: that the request carries; `None` at a token endpoint.
         send: sends it with this proof, and returns the answer.
         nonces_of: the `DPoP-Nonce` fields of an answer.
@@ -120,20 +120,23 @@ def send_proven(
     RFC 9449 §8, §9.
     """
 
-    def attempt() -> Flow[tuple[R, bool]]:
-        jti, nonce = (yield from ask(RandomBytes(_JTI_BYTES))), nonces.find(url)
+    def attempt(nonce: str) -> Flow[tuple[R, str]]:
+        jti = yield from ask(RandomBytes(_JTI_BYTES))
+        now = int(clock())
         proof = build_proof(
             key, method=method, url=url, jti=jti, now=now, access_token=access_token, nonce=nonce
         )
         answer = yield from send(proof)
-        wanted = find_nonce(nonces_of(answer))
-        if wanted is not None:
+        wanted = find_nonce(nonces_of(answer)) or ""
+        if wanted:
             nonces.note(url, wanted)
-        return answer, wanted not in {None, nonce}
+        return answer, wanted
 
-    answer, is_another = yield from attempt()
-    if is_another and wants_nonce(answer):
-        answer, _ = yield from attempt()
+    nonce = nonces.find(url)
+    answer, wanted = yield from attempt(nonce)
+    if wanted not in {"", nonce} and wants_nonce(answer):
+        # Not what is noted by now: the late answer to another request may have an older one.
+        answer, _ = yield from attempt(wanted)
     return answer
 
 
@@ -167,7 +170,7 @@ def post(
             key,
             method="POST",
             url=url,
-            now=now,
+            clock=lambda: now,
             access_token=None,
             send=send_with,
             nonces_of=_nonces_of,
@@ -203,7 +206,7 @@ def send_with_token(
             key,
             method=request.method,
             url=request.url,
-            now=now,
+            clock=lambda: now,
             access_token=token,
             send=send_with,
             nonces_of=_nonces_of,

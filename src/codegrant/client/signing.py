@@ -75,7 +75,7 @@ def send_signed(
     request: ApiRequest,
     tokens: Tokens,
     nonces: ProofNonces,
-    now: int,
+    clock: Callable[[], float],
     rewind: Callable[[], bool],
 ) -> Flow[ApiResponse]:
     """Send `request` with its token; once more when the API wants a nonce in the proof.
@@ -84,7 +84,7 @@ def send_signed(
         request: of the HTTP library.
         tokens: whose access token goes along.
         nonces: of the origins.
-        now: epoch seconds.
+        clock: returns epoch seconds.
         rewind: makes the request ready to be sent once more; False if it cannot be.
 
     RFC 9449 §7.1, §9.
@@ -106,7 +106,7 @@ def send_signed(
             key,
             method=request.method or "",
             url=str(request.url),
-            now=now,
+            clock=clock,
             access_token=token,
             send=send,
             nonces_of=_nonces_of,

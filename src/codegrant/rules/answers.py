@@ -77,6 +77,9 @@ def refuse_answer(
     if known == "redirect_uri_mismatch" and redirect_uri:
         facts["redirect_uri"] = redirect_uri
         hint = f"{hint}; sent {redirect_uri}"
+    date = response.headers.get("date")
+    if code == "invalid_dpop_proof" and date:
+        hint = f"{hint} its answer is dated {clean_error_text(date[:40])}"
     return Refused(
         code,
         description=description,

@@ -147,6 +147,10 @@ _CAUSES: tuple[Cause, ...] = (
     Cause("", "the access token has expired, was revoked, or is for another API",
           ("invalid_token",)),
     Cause("", "ask for the missing scope when the login starts", ("insufficient_scope",)),
+    Cause("", "is this machine's clock right to the second, and does the server know itself by the "
+          "address that it was sent to?", ("invalid_dpop_proof",)),
+    Cause("", "the server wants another nonce with each proof, or one that no proof can have",
+          ("use_dpop_nonce",)),
     Cause("", "the server does not know this resource, or not for this client",
           ("invalid_target",)),
     Cause("", "the server misses or does not take a parameter: its description says which",

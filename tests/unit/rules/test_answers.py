@@ -109,6 +109,19 @@ def test_the_body_goes_before_the_challenge() -> None:
     assert "missing scope" in found.hint
 
 
+def test_a_proof_that_is_refused_tells_the_time_of_the_server() -> None:
+    date = "Fri, 27 Nov 2026 03:23:06 GMT"
+    body = b'{"error":"invalid_dpop_proof"}'
+    for error, told in (
+        (judge(answer(400, body, date=date)), f"its answer is dated {date}"),
+        (judge(answer(400, body, date="x" * 99)), f"its answer is dated {'x' * 40}"),
+        (judge(answer(400, body)), "the address that it was sent to?"),
+    ):
+        assert "clock" in error.hint
+        assert error.hint.endswith(told)
+    assert date not in judge(answer(400, b'{"error":"invalid_grant"}', date=date)).hint
+
+
 @pytest.mark.requirement("CL-TOK-01")
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize(

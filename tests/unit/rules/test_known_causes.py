@@ -82,6 +82,8 @@ def refused(
         pytest.param("invalid_client", "", "invalid_client",
                      "wrong client_id or secret", id="nothing is known of the client"),
         pytest.param("invalid_scope", "", "invalid_scope", "registered for", id="scope"),
+        pytest.param("invalid_dpop_proof", "", "invalid_dpop_proof", "clock", id="proof"),
+        pytest.param("use_dpop_nonce", "", "use_dpop_nonce", "nonce", id="nonce"),
         pytest.param("odd_error", "odd words", "odd_error", "", id="nothing is known"),
     ],
 )  # fmt: skip
