@@ -1,7 +1,8 @@
 """One login between its start and its callback. Layer: client, no I/O.
 
-The seed is its only secret: nonce, code verifier, login id and the key that tokens may be
-bound to are derived from it under different labels, so that none of them tells another.
+The seed is its only secret: nonce, code verifier, login id, the key that tokens may be bound
+to and the id of a web session are derived from it under different labels, so that none of
+them tells another.
 Sealed, a login is self-contained text for a program that keeps it as it likes; web logins
 have a smaller form in `state`.
 """
@@ -27,6 +28,7 @@ __all__ = [
     "dpop_key_of",
     "login_id_of",
     "nonce_of",
+    "session_id_of",
 ]
 
 LOGIN_LIFETIME = 600
@@ -113,6 +115,11 @@ class PendingLogin:
         """16 bytes that name this login and give nothing away."""
         return login_id_of(_raw(self.seed))
 
+    @property
+    def session_id(self) -> str:
+        """The id of the web session that this login leads to: a secret of the browser."""
+        return session_id_of(_raw(self.seed))
+
     def dpop_key(self, alg: str) -> PrivateKey:
         """Return the key that the tokens of this login are bound to, if they are. RFC 9449.
 
@@ -185,6 +192,11 @@ def code_verifier_of(seed: bytes) -> Secret:
 def login_id_of(seed: bytes) -> bytes:
     """Return the login id of a raw seed; see `PendingLogin.login_id`."""
     return _derive(seed, b"login id")[:LOGIN_ID_BYTES]
+
+
+def session_id_of(seed: bytes) -> str:
+    """Return the id of the web session that a raw seed leads to: 43 base64url characters."""
+    return base64url.encode(_derive(seed, b"session id"))
 
 
 def dpop_key_of(seed: bytes, alg: str) -> PrivateKey:

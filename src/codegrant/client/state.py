@@ -16,6 +16,7 @@ from codegrant.client.pending import (
     PendingLogin,
     ProviderIdentity,
     login_id_of,
+    session_id_of,
 )
 from codegrant.client.state_errors import other_provider, seal_error, state_error
 from codegrant.errors import SealBroken, StateError
@@ -165,6 +166,11 @@ class CookieLogin:
     def login_id(self) -> bytes:
         """As `PendingLogin.login_id`."""
         return login_id_of(base64url.decode(self.seed.reveal()))
+
+    @property
+    def session_id(self) -> str:
+        """As `PendingLogin.session_id`."""
+        return session_id_of(base64url.decode(self.seed.reveal()))
 
 
 def seal_cookie(

@@ -5,8 +5,8 @@ Whatever happens, the person gets a page or a way on.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -14,7 +14,6 @@ from codegrant.client.effects import (
     CallbackClaim,
     ClaimCallback,
     Claimed,
-    DeleteSession,
     FinishCallback,
     InProgress,
 )
@@ -38,17 +37,16 @@ from codegrant.errors import (
     StateError,
     StoreError,
 )
-from codegrant.flow import Flow, RandomBytes, ask
+from codegrant.flow import Flow, ask
 from codegrant.http import Request, Response
-from codegrant.jose import base64url
 from codegrant.messages.parameters import Parameters
-from codegrant.sealing import KeyRing, SealBroken
-from codegrant.secret import Secret, digest_of
+from codegrant.sealing import KeyRing
 from codegrant.web.login_addresses import LoginAddresses
 from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_failures import answer_failure, report_restart
 from codegrant.web.login_options import LoginAsks
 from codegrant.web.login_pages import redirect
+from codegrant.web.login_repeats import end_others, open_answer, seal_answer, sessions_of
 from codegrant.web.login_sessions import LoginSessions, SignedIn
 
 __all__ = ["LoginCallback"]
@@ -56,7 +54,6 @@ __all__ = ["LoginCallback"]
 REPLAY_SECONDS = 60
 _WAITS = 100
 _WAIT_SECONDS = 0.1
-_ANSWER_PURPOSE = "codegrant web answer 1"
 
 
 class _Arrival(NamedTuple):
@@ -128,17 +125,22 @@ class LoginCallback:
         return self._asks.query_of(asked)
 
     def _is_to_restart(self, request: Request, error: CodegrantError) -> bool:
-        """Return whether the login begins again by itself: once, and where that may help.
+        """Return whether the login begins again by itself: once, and where that may help."""
+        if not self._may_restart(request):
+            return False
+        # A pending cookie shows that this browser keeps what stops a second time.
+        return error.code == "state_expired" or (
+            error.code == "state_unknown"
+            and self._addresses.cookies(request).brought(request).pending > 0
+        )
+
+    def _may_restart(self, request: Request) -> bool:
+        """Return whether no login was restarted in this browser a moment ago, as it says.
 
         A form comes from another site, with which the browser brings no such cookie.
         """
         cookies = self._addresses.cookies(request)
-        if request.method != "GET" or cookies.was_restarted(request.headers):
-            return False
-        # A pending cookie shows that this browser keeps what stops a second time.
-        return error.code == "state_expired" or (
-            error.code == "state_unknown" and cookies.brought(request).pending > 0
-        )
+        return request.method == "GET" and not cookies.was_restarted(request.headers)
 
     def _restart(
         self, request: Request, name: str, return_to: str | None, asked: Mapping[str, str]
@@ -165,14 +167,34 @@ class LoginCallback:
             return (yield from self._exchange(arrival, login, cookie, values[0]))
         if isinstance(claim, InProgress):
             raise state_error("state_in_progress", "another delivery of this callback is not done")
-        answer = _open_answer(claim.sealed_answer, login.seed)
+        answer = open_answer(claim.sealed_answer, login.seed)
         if answer is None:
             raise self._explain(request, raw_state, now, name, already_used=True)
-        session_id, location = answer
-        if (yield from self._sessions.find(session_id, now)) is None:
-            # Signed out, or signed in anew in another tab: that stays as it is.
+        return (yield from self._repeat(arrival, login, *answer))
+
+    def _repeat(
+        self, arrival: _Arrival, login: PendingLogin, location: str, before: Sequence[str]
+    ) -> Flow[Response]:
+        """Lead where a finished login led; its session is given once more if it still may be.
+
+        Not to a browser that has signed out since, or has a session of which this login did
+        not know: that stays as it is.
+
+        Args:
+            arrival: the repeat.
+            login: that was finished.
+            location: where it led.
+            before: digests of the sessions that the browser brought to its end.
+        """
+        request, now = arrival.request, arrival.now
+        signed_in = yield from self._sessions.find(login.session_id, now)
+        cookies = self._addresses.cookies(request)
+        brought = sessions_of(cookies, request.headers)
+        if signed_in is None or set(brought) - {signed_in.session.hex(), *before}:
             return redirect(location)
-        return redirect(location, [self._session_cookie(request, session_id)])
+        yield from self._check_lasting(signed_in, now)
+        yield from end_others(cookies, request.headers, self._key_ring(), login)
+        return redirect(location, [self._session_cookie(request, login.session_id)])
 
     def _finish_without_cookie(self, arrival: _Arrival, *, cookie_found: bool) -> Flow[Response]:
         """Explain a callback without its cookie, unless its session is in this browser."""
@@ -267,7 +289,7 @@ class LoginCallback:
         except CodegrantError:
             yield from ask(FinishCallback(login_digest=digest, sealed_answer="", answer_until=now))
             raise
-        session_id = base64url.encode((yield from ask(RandomBytes(32))))
+        session_id, cookies = login.session_id, self._addresses.cookies(request)
         location = login.return_to or self._addresses.home(request)
         signed_in = self._sessions.begin(
             session_id, provider=name, tokens=tokens, login_id=login.login_id, now=now, found=found
@@ -278,17 +300,27 @@ class LoginCallback:
             )
         finish = FinishCallback(
             login_digest=digest,
-            sealed_answer=_seal_answer(session_id, location, login.seed),
+            sealed_answer=seal_answer(location, sessions_of(cookies, request.headers), login.seed),
             answer_until=now + REPLAY_SECONDS,
             session=self._sessions.seal(signed_in),
         )
-        yield from self._keep(finish, signed_in, now)
-        cookies = self._addresses.cookies(request)
-        old = cookies.find_session(request.headers)
-        if old is not None:
-            yield from ask(DeleteSession(digest_of(old)))
+        try:
+            yield from self._keep(finish, signed_in, now)
+        except StoreError as error:
+            if not self._may_restart(request):
+                raise
+            report_restart(error)
+            asked = self._asks.query_of(cookie.asked)
+            return self._restart(request, name, login.return_to, asked)
+        # After it was stored: a logout token that comes from now on finds it there.
+        yield from self._check_lasting(signed_in, now)
+        yield from end_others(cookies, request.headers, self._key_ring(), login)
         kept = cookies.build_pending(
-            login.login_id, sealed_cookie, max_age=REPLAY_SECONDS, by_form=self._by_form(name)
+            login.login_id,
+            sealed_cookie,
+            max_age=REPLAY_SECONDS,
+            by_form=self._by_form(name),
+            finished=True,
         )
         fields = [self._session_cookie(request, session_id), kept]
         if cookies.was_restarted(request.headers):
@@ -300,13 +332,7 @@ class LoginCallback:
 
         Raises:
             StoreError: the store failed twice; the step is the same however often it is done.
-            LoginRequired: `login_ended`, the provider has ended it meanwhile.
         """
-        flows = self._clients[signed_in.provider]
-
-        def revoke() -> Flow[None]:
-            return flows.revoke_quietly(signed_in.tokens, now)
-
         try:
             yield from ask(finish)
         except StoreError:
@@ -314,18 +340,33 @@ class LoginCallback:
             try:
                 yield from ask(finish)
             except StoreError:
-                yield from ask(AtProvider(signed_in.provider, revoke))
+                yield from self._revoke(signed_in, now)
+                # Or repeats would wait for its end until the claim is forgotten.
+                with suppress(StoreError):
+                    yield from ask(replace(finish, sealed_answer="", session=None))
                 raise
-        # After it was stored: a logout token that comes from now on finds it there.
+
+    def _check_lasting(self, signed_in: SignedIn, now: int) -> Flow[None]:
+        """Check that the provider has not ended a login between its tokens and the store.
+
+        Raises:
+            StoreError: the store cannot say; a repeat of the callback asks once more.
+            LoginRequired: `login_ended`.
+        """
         if (yield from self._sessions.was_ended(signed_in, now)):
             yield from self._sessions.end(signed_in)
-            yield from ask(AtProvider(signed_in.provider, revoke))
+            yield from self._revoke(signed_in, now)
             raise LoginRequired(
                 "login_required",
                 description="the provider has ended this login meanwhile",
                 code="login_ended",
                 stage="callback",
             )
+
+    def _revoke(self, signed_in: SignedIn, now: int) -> Flow[None]:
+        """Ask the provider to revoke the tokens of a session that does not last."""
+        flows, tokens = self._clients[signed_in.provider], signed_in.tokens
+        yield from ask(AtProvider(signed_in.provider, lambda: flows.revoke_quietly(tokens, now)))
 
     def _find_refresh_token(
         self, arrival: _Arrival, cookie: CookieLogin, signed_in: SignedIn, location: str
@@ -375,19 +416,3 @@ def _read_state(query: str) -> str | None:
         raise CallbackRejected(
             f"the callback is malformed: {error.message}", code=error.code, stage="callback"
         ) from None
-
-
-def _seal_answer(session_id: str, location: str, seed: Secret) -> str:
-    """Seal what a repeated callback gets, under a key that only its cookie holds."""
-    text = json.dumps([session_id, location])
-    return KeyRing([seed.reveal()]).seal(_ANSWER_PURPOSE, text.encode())
-
-
-def _open_answer(sealed: str, seed: Secret) -> tuple[str, str] | None:
-    """Return session id and location of an answer, while it is still given."""
-    try:
-        raw = KeyRing([seed.reveal()]).open(_ANSWER_PURPOSE, sealed)
-    except SealBroken:
-        return None
-    session_id, location = json.loads(raw)
-    return session_id, location

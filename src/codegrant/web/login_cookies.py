@@ -7,10 +7,11 @@ two applications on one host never collide.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from hashlib import sha256
 
-from codegrant.client.state import MAX_PENDING, Brought, open_cookie
+from codegrant.client.state import MAX_PENDING, Brought, CookieLogin, open_cookie
 from codegrant.errors import CodegrantError
 from codegrant.http import Headers, Request, find_cookies
 from codegrant.sealing import KeyRing
@@ -18,6 +19,9 @@ from codegrant.sealing import KeyRing
 __all__ = ["LoginCookies"]
 
 _SESSIONS = 4
+# Behind the cookie of a login that is finished. It is not sealed: who can write cookies could
+# drop the whole as well.
+_FINISHED = "."
 
 
 class LoginCookies:
@@ -55,14 +59,23 @@ class LoginCookies:
 
     def find_pending(self, headers: Headers, login_id: bytes) -> tuple[str, ...]:
         """Return the values of the cookie of one pending login: one, unless somebody meddles."""
-        return find_cookies(headers, self.pending(login_id))
+        values = find_cookies(headers, self.pending(login_id))
+        return tuple(value.removesuffix(_FINISHED) for value in values)
+
+    def find_finished(self, headers: Headers, key_ring: KeyRing) -> Iterator[CookieLogin]:
+        """Yield the logins that this browser has finished in the last minute."""
+        for name in self._pending_names(headers):
+            for value in find_cookies(headers, name):
+                if value.endswith(_FINISHED):
+                    with suppress(CodegrantError):
+                        yield open_cookie(value.removesuffix(_FINISHED), key_ring)
 
     def build(self, name: str, value: str, *, max_age: int) -> tuple[str, str]:
         """Return the `Set-Cookie` field. RFC 6265 §4.1."""
         return ("set-cookie", f"{name}={value}; Max-Age={max_age}; {self._attributes}")
 
     def build_pending(
-        self, login_id: bytes, value: str, *, max_age: int, by_form: bool
+        self, login_id: bytes, value: str, *, max_age: int, by_form: bool, finished: bool = False
     ) -> tuple[str, str]:
         """Return the `Set-Cookie` field of a pending login.
 
@@ -70,7 +83,9 @@ class LoginCookies:
             value: as `seal_cookie` made it.
             max_age: seconds.
             by_form: whether the callback is a form of the provider's site.
+            finished: whether it is kept only for repeats of the callback.
         """
+        value += _FINISHED if finished else ""
         if not by_form:
             return self.build(self.pending(login_id), value, max_age=max_age)
         name = self.pending(login_id)
@@ -127,7 +142,7 @@ class LoginCookies:
         for name in self._pending_names(headers):
             values = find_cookies(headers, name)
             try:
-                started_at = open_cookie(values[0], key_ring).started_at
+                started_at = open_cookie(values[0].removesuffix(_FINISHED), key_ring).started_at
             except CodegrantError:
                 gone.append(name)
                 continue

@@ -42,8 +42,6 @@ _log = logging.getLogger("codegrant.web.login")
 _STATE_PURPOSE = "codegrant web logout 1"
 # A person may leave the provider's question open for long.
 _STATE_LIFETIME = 86_400
-# Seconds that the clocks of two replicas may differ.
-_LEEWAY = 60
 
 
 class LoginLogout:
@@ -70,6 +68,7 @@ class LoginLogout:
         self._sessions = sessions
         self._key_ring = key_ring
         self._at_provider = logout == "provider"
+        self._leeway = max(flows.config.leeway for flows in clients.values())
 
     def sign_out(self, request: Request, now: int) -> Flow[Response]:
         """Sign out: at once for a form or link of our own, else after a question.
@@ -84,9 +83,13 @@ class LoginLogout:
             return logout_page(self._addresses.below(request, self._addresses.logout_path))
         cookies = self._addresses.cookies(request)
         session_ids = cookies.find_sessions(request.headers)
-        location, left = None, None
-        # Where somebody else has set a cookie of this name too, each of them ends.
-        for session_id in session_ids:
+        if not session_ids:  # a form from another site comes without them, and drops none
+            return redirect(self._addresses.home(request))
+        left = None
+        # Where somebody else has set a cookie of this name too, each of them ends; so do the
+        # sessions of logins that could still be repeated.
+        finished = cookies.find_finished(request.headers, self._key_ring())
+        for session_id in dict.fromkeys([*session_ids, *(one.session_id for one in finished)]):
             try:
                 signed_in = yield from self._find_if_possible(session_id, now)
                 ended = yield from ask(DeleteSession(digest_of(session_id)))
@@ -96,8 +99,7 @@ class LoginLogout:
             if ended and signed_in is not None:
                 yield from self._revoke(signed_in, now)
             left = left or signed_in
-        if session_ids:
-            location = yield from self._leave(request, now, left)
+        location = yield from self._leave(request, now, left)
         home = self._addresses.home(request)
         return redirect(location or home, [cookies.clear(cookies.session)])
 
@@ -186,7 +188,7 @@ class LoginLogout:
                 hint="the address was opened by hand, the provider drops the state, or the "
                 "processes of the application have different secrets",
             ) from None
-        if not -_LEEWAY <= now - started_at <= _STATE_LIFETIME:
+        if not -self._leeway <= now - started_at <= _STATE_LIFETIME:
             raise CallbackRejected(
                 f"the logout began {now - started_at} s ago",
                 code="logout_state_expired",

@@ -24,7 +24,7 @@ from codegrant.client.effects import (
 )
 from codegrant.client.logout import person_digest, provider_session_digest
 from codegrant.client.tokens import Tokens
-from codegrant.errors import SealBroken, StoreError, UsageError
+from codegrant.errors import SealBroken, UsageError
 from codegrant.flow import Flow, ask
 from codegrant.rules.identity import Identity
 from codegrant.rules.logout_token import LogoutToken
@@ -263,17 +263,16 @@ class LoginSessions:
         """Return whether the provider has ended a session before it could be stored.
 
         A note about the provider's session counts in any case; one about the person only for
-        an ID token that is older: who logs in again is logged in. A store that cannot say has
-        no note.
+        an ID token that is older: who logs in again, be it in the same second, is logged in.
+
+        Raises:
+            StoreError: the store cannot say.
         """
         names, token = self._names(signed_in), signed_in.tokens.identity
         if token is None:
             return False
         for name, named in names.items():
-            try:
-                note = yield from ask(FindSession(_note_digest(named), now))
-            except StoreError:
-                return False
+            note = yield from ask(FindSession(_note_digest(named), now))
             if note is None:
                 continue
             try:

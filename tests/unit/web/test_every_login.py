@@ -237,6 +237,21 @@ def test_a_foreign_link_signs_nobody_out(browser: SiteBrowser, provider: MockPro
     assert browser.who() is None
 
 
+def test_a_foreign_form_of_a_browser_that_tells_nothing_signs_nobody_out(
+    make_site: MakeSite, provider: MockProvider
+) -> None:
+    """It comes without the session, since that is `Lax`, and drops none from the browser."""
+    browser = make_site(client={"response_mode": "form_post"})
+    begun = browser.start(provider)
+    browser.post_from_provider(begun)
+    answer = browser.send("POST", "/logout", FORM, b"", foreign=True)
+    assert (answer.status, answer.location) == (303, "/")
+    assert not answer.headers.get_all("set-cookie")
+    assert browser.who() == "person-1"
+    assert browser.post("/logout").headers.get_all("set-cookie")
+    assert browser.who() is None
+
+
 @pytest.mark.requirement("CL-LO-01")
 def test_signing_out_leads_through_the_logout_of_the_provider_and_home(
     make_site: MakeSite, provider: MockProvider
@@ -335,6 +350,24 @@ def test_reload_and_back_button_lead_to_the_same_page(
         assert browser.get(callback).location == "/profile"
     assert SiteBrowser(browser.site).get(callback).code == "state_cookie_missing"
     assert provider.count("/token") == 1
+
+
+@pytest.mark.parametrize("client", [{}, {"response_mode": "form_post"}], ids=["query", "form"])
+def test_a_repeat_brings_back_no_session_that_was_ended_or_replaced(
+    make_site: MakeSite, provider: MockProvider, client: dict[str, str]
+) -> None:
+    browser = make_site(client=client)
+    deliver = browser.post_from_provider if client else browser.get
+    first = browser.start(provider, "/login?return_to=/profile")
+    assert deliver(first).location == "/profile"
+    provider.subject = "person-2"
+    second = browser.start(provider, "/login?return_to=/tokens")
+    assert deliver(second).location == "/tokens"
+    assert (deliver(first).location, browser.who()) == ("/profile", "person-2")
+    assert (deliver(second).location, browser.who()) == ("/tokens", "person-2")
+    browser.post("/logout")
+    for callback, place in ((first, "/profile"), (second, "/tokens")):
+        assert (deliver(callback).location, browser.who()) == (place, None)
 
 
 def test_ten_tabs_each_finish_their_login(browser: SiteBrowser, provider: MockProvider) -> None:
@@ -544,10 +577,12 @@ def test_no_cache_gives_the_page_of_one_person_to_another(
 
 
 class _Full(MemoryTokenStore):
-    """Cannot say who is signed in."""
+    """Cannot say any more who is signed in, once it `is_full`."""
+
+    is_full = False
 
     def perform(self, effect: Effect[Any]) -> Any:
-        if isinstance(effect, FindSession):
+        if self.is_full and isinstance(effect, FindSession):
             raise StoreError("the disk is full", code="store_full")
         return super().perform(effect)
 
@@ -556,8 +591,10 @@ class _Full(MemoryTokenStore):
 def test_a_store_that_cannot_say_who_is_signed_in_is_a_page_and_no_traceback(
     make_site: MakeSite, provider: MockProvider, path: str
 ) -> None:
-    browser = make_site(store=_Full())
+    store = _Full()
+    browser = make_site(store=store)
     browser.log_in(provider)
+    store.is_full = True
     page = browser.get(f"{path}?a=b")
     assert (page.status, page.code) == (503, "store_full")
     assert f'href="{path}?a=b"' in page.text

@@ -563,9 +563,20 @@ def test_a_session_that_cannot_be_stored_is_tried_once_more_and_else_revoked(
         assert visitor.who() is not None
         assert provider.count("/revoke") == 0
         return
-    assert (answer.status, code_of(answer)) == (503, "store_busy")
+    # It begins again by itself, once.
+    assert (answer.status, answer.headers.get("location")) == (303, "/login?return_to=%2Fprofile")
     assert provider.refresh_tokens == {}
     assert visitor.who() is None
+    again, left[0] = provider.authorize(visitor.start(answer.headers.get("location"))), 2
+    page = visitor.get(again)
+    assert (page.status, code_of(page)) == (503, "store_busy")
+    assert retry_of(page) == "/login?return_to=%2Fprofile"
+    # A reload does not wait for an end that never comes.
+    pauses = visitor.site.pauses
+    reloaded = visitor.get(again)
+    assert (reloaded.status, code_of(reloaded)) == (400, "state_already_used")
+    assert visitor.site.pauses == pauses
+    assert provider.count("/token") == 2
     assert visitor.log_in(provider).status == 303
 
 

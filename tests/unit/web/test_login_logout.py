@@ -115,6 +115,20 @@ def test_the_state_of_a_logout_is_good_for_a_day(leaving: Visitor, provider: Moc
     assert leaving.get(f"/logout/done?state={state}").status == 400
 
 
+def test_clocks_may_differ_at_the_end_of_a_logout_by_as_much_as_the_client_says(
+    provider: MockProvider, client_of: MakeClient
+) -> None:
+    end_session(provider)
+    clients = {"default": client_of(provider, leeway=10)}
+    visitor = Visitor(Website(clients, logout="provider"))
+    visitor.log_in(provider)
+    state = query_of(visitor.send("POST", "/logout").headers.get("location"))["state"]
+    for ahead, status in ((10, 303), (11, 400)):
+        visitor.site.now -= ahead
+        assert visitor.get(f"/logout/done?state={state}").status == status
+        visitor.site.now += ahead
+
+
 def test_a_local_logout_goes_nowhere_else(visitor: Visitor, provider: MockProvider) -> None:
     end_session(provider)
     visitor.log_in(provider)
@@ -480,6 +494,40 @@ def test_a_logout_during_a_login_ends_it_whether_it_is_stored_already_or_not(
     if ended:
         assert (answer.status, code_of(answer)) == (502, "login_ended")
         assert provider.count("/revoke") == 1
+        assert visitor.who() is None
+    else:
+        assert answer.headers.get("location") == "/profile"
+        assert visitor.who() is not None
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_store_that_cannot_tell_of_a_logout_lets_nobody_in_until_it_can(
+    visitor: Visitor, provider: MockProvider, *, ended: bool
+) -> None:
+    provider.claims = Lie({"sid": "one"})
+    callback = provider.authorize(visitor.start("/login?return_to=/profile"))
+
+    def fail(effect: Effect[Any]) -> None:
+        if isinstance(effect, FinishCallback) and ended:
+            visitor.site.before = fail_at_the_look
+            assert tell(visitor.site, provider.logout_token(sid="one")).status == 200
+        fail_at_the_look(effect)
+
+    def fail_at_the_look(effect: Effect[Any]) -> None:
+        if isinstance(effect, FindSession):
+            raise StoreError("locked", code="store_busy", stage="store")
+
+    visitor.site.before = fail
+    for _ in range(2):  # the second is a repeat
+        page = visitor.get(callback)
+        assert (page.status, code_of(page)) == (503, "store_busy")
+        assert visitor.session is None
+    visitor.site.before = lambda _: None
+    answer = visitor.get(callback)
+    assert provider.count("/token") == 1
+    if ended:
+        assert (answer.status, code_of(answer)) == (502, "login_ended")
+        assert not provider.refresh_tokens
         assert visitor.who() is None
     else:
         assert answer.headers.get("location") == "/profile"
