@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ from codegrant import (
 from codegrant.client import MemoryTokens
 from tests.flows.conftest import MakeApplication
 from tests.support.application import Application, Clock
+from tests.support.colours import Colour
 from tests.support.mock_provider import (
     BROKEN,
     CLIENT_ID,
@@ -330,6 +332,72 @@ def test_who_is_told_of_new_tokens_cannot_ask_the_session_that_waits(
     assert app.colour.wait(session.get(api.url)).status_code == 200
     assert errors == ["on_tokens_calls_back"]
     assert app.colour.wait(session.get(api.url)).status_code == 200  # and can be called on
+
+
+def test_who_is_told_cannot_ask_it_through_another_session_either(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    """Each would wait for the other."""
+    codes: list[str] = []
+
+    def note(error: BaseException) -> None:
+        codes.append(getattr(error, "code", repr(error)))
+
+    def tell_second(_: Tokens) -> None:
+        second.get(api.url)
+
+    def call_first(_: Tokens) -> None:
+        try:
+            first.get(api.url)
+        except UsageError as error:
+            note(error)
+
+    async def tell_second_later(_: Tokens) -> None:
+        await second.get(api.url)
+
+    async def call_first_later(_: Tokens) -> None:
+        try:
+            await asyncio.wait_for(first.get(api.url), 20)
+        except (UsageError, TimeoutError) as error:
+            note(error)
+
+    tell: list[Any] = [tell_second, call_first]
+    if app.colour.is_async:
+        tell = [tell_second_later, call_first_later]
+    first: Any = app.client.api(app.log_in(provider), on_tokens=tell[0])
+    second: Any = app.client.api(app.log_in(provider), on_tokens=tell[1])
+    clock.ahead = 301
+    assert app.colour.wait(first.get(api.url)).status_code == 200
+    assert codes == ["on_tokens_calls_back"]
+
+
+def test_what_is_begun_when_new_tokens_are_told_may_ask_the_session_later(
+    provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    """A task inherits the context that it is made in, for as long as it lives."""
+    app = Application(Colour("async"), provider, clock=clock)
+    told: list[contextvars.Context] = []
+
+    async def remember(_: Tokens) -> None:
+        await asyncio.sleep(0)
+        told.append(contextvars.copy_context())
+
+    async def main() -> list[int]:
+        session: Any = client.api(old, on_tokens=remember)
+        first = (await session.get(api.url)).status_code
+        clock.ahead = 301 + 301
+        (context,) = told
+        later = asyncio.create_task(session.get(api.url), context=context)
+        return [first, (await later).status_code]
+
+    client: Any = app.client
+    old = app.log_in(provider)
+    clock.ahead = 301
+    statuses: list[int] = app.colour.wait(main())
+    assert statuses == [200, 200]
+    assert len(told) == 2
+    app.close()
+    app.colour.close()
 
 
 def test_tokens_without_a_refresh_token_survive_the_refusal_of_one_api(

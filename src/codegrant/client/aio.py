@@ -40,8 +40,7 @@ class AsyncClient:
 
     Safe to share between tasks; it may be used from one event loop after another, or from
     several at once. `aclose` (or `async with`) closes the connections of the running loop, once
-    a refresh that is under way has come to its end. Without it `asyncio.run` closes them, but
-    it breaks off such a refresh first: the server may have spent the refresh token by then.
+    a refresh that is under way has come to its end; without it the end of `asyncio.run` does.
     """
 
     __slots__ = ("__weakref__", "_clock", "_driver", "_flows")
@@ -152,7 +151,7 @@ class AsyncClient:
     async def refresh(self, tokens: Tokens) -> Tokens:
         """As `Client.refresh`; once begun, it comes to its end although its task is cancelled.
 
-        Not beyond the end of its event loop: `aclose` waits for it.
+        `aclose` waits for it, and so does `asyncio.run`; a loop that is closed by hand does not.
         """
         return await run_async(self._flows.refresh(tokens, self._now()), self._driver.perform)
 

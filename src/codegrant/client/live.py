@@ -28,8 +28,20 @@ _OWNER_BYTES = 16
 
 OnTokens: TypeAlias = Callable[[Tokens], Awaitable[None] | None]
 
-# The session whose `on_tokens` is running, in this thread or task.
-_TELLING: ContextVar[LiveTokens | None] = ContextVar("_TELLING", default=None)
+
+class _Telling:
+    """One call of `on_tokens`, on behalf of a session; `outer` is the one that it is made in."""
+
+    __slots__ = ("is_over", "outer", "session")
+
+    def __init__(self, session: LiveTokens, outer: _Telling | None) -> None:
+        self.session = session
+        self.outer = outer
+        self.is_over = False
+
+
+# In this thread or task. Tasks that `on_tokens` leaves behind inherit it: it is over for them.
+_TELLING: ContextVar[_Telling | None] = ContextVar("_TELLING", default=None)
 
 
 class LiveTokens:
@@ -123,7 +135,7 @@ class LiveTokens:
 
     def _renew(self, tokens: Tokens, now: int) -> Flow[Tokens]:
         """Replace `tokens`, once for all who ask at the same time."""
-        if _TELLING.get() is self:
+        if self._is_waited_for():
             raise UsageError(
                 "on_tokens: it called the session that waits for it",
                 code="on_tokens_calls_back",
@@ -243,16 +255,31 @@ class LiveTokens:
 
     def _tell(self, on_tokens: OnTokens, new: Tokens) -> Awaitable[None] | None:
         """Call `on_tokens`, which must not wait for what waits for it."""
-        outer = _TELLING.set(self)
+        telling = _Telling(self, _TELLING.get())
+        outer = _TELLING.set(telling)
         try:
             answer = on_tokens(new)
+        except BaseException:
+            telling.is_over = True
+            raise
         finally:
             _TELLING.reset(outer)
-        return self._await_told(answer) if isawaitable(answer) else None
+        if isawaitable(answer):
+            return self._await_told(answer, telling)
+        telling.is_over = True
+        return None
 
-    async def _await_told(self, answer: Awaitable[None]) -> None:
-        outer = _TELLING.set(self)
+    async def _await_told(self, answer: Awaitable[None], telling: _Telling) -> None:
+        _TELLING.set(telling)
         try:
             await answer
         finally:
-            _TELLING.reset(outer)
+            _TELLING.set(telling.outer)
+            telling.is_over = True
+
+    def _is_waited_for(self) -> bool:
+        """Return whether this is asked by an `on_tokens` that this session is waiting for."""
+        telling = _TELLING.get()
+        while telling is not None and (telling.is_over or telling.session is not self):
+            telling = telling.outer
+        return telling is not None

@@ -26,8 +26,9 @@ from codegrant.flow import Effect, RandomBytes, run_async
 from codegrant.http import Request, Response, Send
 from codegrant.remote import transport
 from codegrant.remote.effects import Call, Leased, Pause, Report, SingleFlight
+from codegrant.remote.flights import outcome
 from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
-from codegrant.remote.leases import LEASE, Lease, taken_over, taken_too_long
+from codegrant.remote.leases import LEASE, Lease, taken_over, taken_too_long, unleased
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
 if TYPE_CHECKING:
@@ -141,8 +142,9 @@ class AsyncDriver:
             case Leased():
                 return await self._hold(effect)
             case Call(call, blocks):
-                answer = await self._thread(call) if blocks else call()
-                return await answer if inspect.isawaitable(answer) else answer
+                with unleased():
+                    answer = await self._thread(call) if blocks else call()
+                    return await answer if inspect.isawaitable(answer) else answer
             case Pause(seconds):
                 return await asyncio.sleep(seconds)
             case _:
@@ -279,7 +281,9 @@ class AsyncDriver:
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
             if await flight.landed():
-                return flight.future.result()
+                return outcome(flight.future)
+            if leads:
+                raise asyncio.CancelledError  # as it says of itself, what it ran was cancelled
 
     async def _lead(self, process: _Process, effect: SingleFlight[Any], flight: _Flight) -> None:
         try:
@@ -302,7 +306,7 @@ class AsyncDriver:
                 del process.flights[key]
 
     async def _hold(self, effect: Leased[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
-        lease = Lease(effect)
+        lease = Lease(effect, asyncio.get_running_loop())
         outer = LEASE.set(lease)
         try:
             give_up_at = monotonic() + Lease.PATIENCE
@@ -313,14 +317,21 @@ class AsyncDriver:
             lease.keep()
             return await run_async(effect.start(), self.perform)
         finally:
-            LEASE.reset(outer)
+            lease.end()
+            with suppress(ValueError):  # what a closed loop left behind is cleared away elsewhere
+                LEASE.reset(outer)
             await self._thread(lease.release)
 
     async def _thread(self, call: Callable[[], T]) -> T:
         """Return what `call` does, in one of the threads that nobody else can keep busy."""
         run_here = contextvars.copy_context().run
         pool = self._process().threads
-        return await asyncio.get_running_loop().run_in_executor(pool, run_here, call)
+        try:
+            called = asyncio.get_running_loop().run_in_executor(pool, run_here, call)
+        except RuntimeError:
+            # The main thread has ended, and with it all pools: no token may be lost for that.
+            return call()
+        return await called
 
     def _process(self) -> _Process:
         pid = os.getpid()

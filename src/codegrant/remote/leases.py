@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+import time
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from threading import Event, Lock, Thread
-from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from codegrant.errors import TransportError
 from codegrant.remote.effects import Leased
 
-__all__ = ["LEASE", "Lease", "taken_over", "taken_too_long"]
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
+__all__ = ["LEASE", "Lease", "clock", "taken_over", "taken_too_long", "unleased"]
+
+# Others' clocks go on while this machine sleeps: on Linux `monotonic` does not.
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def clock() -> float:
+    """Return seconds of a clock that nobody sets, the time that the machine sleeps included."""
+    return time.monotonic() if _CLOCK is None else time.clock_gettime(_CLOCK)
 
 
 class Lease:
@@ -23,6 +35,7 @@ class Lease:
 
     Args:
         effect: that is being performed.
+        loop: that it is performed in, if it is one.
     """
 
     # Seconds: between two renewals, between two looks at a lease of somebody else, and until
@@ -31,10 +44,10 @@ class Lease:
     LOOK_AFTER = 0.05
     PATIENCE = 30.0
 
-    def __init__(self, effect: Leased[Any]) -> None:
+    def __init__(self, effect: Leased[Any], loop: AbstractEventLoop | None = None) -> None:
         self._effect = effect
+        self._loop = loop
         self._lock = Lock()
-        self._is_over = False
         self._runs_out_at = 0.0
         self._pid = os.getpid()
         self._over = Event()
@@ -47,24 +60,33 @@ class Lease:
         Raises whatever the store does.
         """
         with self._lock:
-            asked_at = monotonic()
-            if self._is_over or not self._effect.take():
+            asked_at = clock()
+            if self._over.is_set() or not self._effect.take():
                 return False
             self._runs_out_at = asked_at + self._effect.seconds
             return True
 
     def keep(self) -> None:
-        """Renew the lease, in a thread, until it is released."""
-        self._renewing.start()
+        """Renew the lease, in a thread, until it is released.
+
+        An interpreter on its way out starts no thread; then it is only taken again, before
+        each request that finds it run out.
+        """
+        with suppress(RuntimeError):
+            self._renewing.start()
 
     def holds(self) -> bool:
         """Return whether it certainly has not run out; waits for nothing."""
-        return monotonic() < self._runs_out_at
+        return clock() < self._runs_out_at
 
     def renew(self) -> None:
         """Keep the lease for longer; if that fails, the next time may not."""
         with suppress(Exception):
             self.take()
+
+    def end(self) -> None:
+        """Renew it no more; waits for nothing."""
+        self._over.set()
 
     def release(self) -> None:
         """Give the lease back, if it was ever taken; not in a child that was forked meanwhile.
@@ -75,21 +97,34 @@ class Lease:
         """
         if os.getpid() != self._pid:
             return
-        with self._lock:
-            self._is_over = True
-            with suppress(Exception):
-                self._effect.release()
-        self._over.set()
+        self.end()  # first: if the rest is interrupted, it runs out
+        with self._lock, suppress(Exception):
+            self._effect.release()
         if self._renewing.ident is not None:
             self._renewing.join()
 
     def _renew(self) -> None:
+        loop = self._loop
         while not self._over.wait(self.RENEW_AFTER):
-            self.renew()
+            if loop is None or loop.is_running():
+                self.renew()
+            elif loop.is_closed():
+                return  # nobody comes back to release it
 
 
 LEASE: ContextVar[Lease | None] = ContextVar("LEASE", default=None)
 """The lease under which the running flow sends its requests, if it needs one."""
+
+
+@contextmanager
+def unleased() -> Generator[None]:
+    """Run what is the program's own, not the flow's: what it sends, or begins, needs no lease."""
+    outer = LEASE.set(None)
+    try:
+        yield
+    finally:
+        with suppress(ValueError):  # what a closed loop left behind is cleared away elsewhere
+            LEASE.reset(outer)
 
 
 def taken_too_long() -> TransportError:

@@ -19,7 +19,8 @@ from codegrant.flow import Effect, RandomBytes, run
 from codegrant.http import Request, Response, Send
 from codegrant.remote import transport
 from codegrant.remote.effects import Call, Leased, Pause, Report, SingleFlight
-from codegrant.remote.leases import LEASE, Lease, taken_over, taken_too_long
+from codegrant.remote.flights import outcome
+from codegrant.remote.leases import LEASE, Lease, taken_over, taken_too_long, unleased
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class SyncDriver:
             case Leased():
                 return self._hold(effect)
             case Call(call):
-                return call()
+                with unleased():
+                    return call()
             case Pause(seconds):
                 return sleep(seconds)
             case _:
@@ -210,7 +212,7 @@ class SyncDriver:
             if leads:
                 return self._lead(process, effect, flight)
             try:
-                return flight.result()
+                return outcome(flight)
             except CancelledError:
                 continue  # the leader was interrupted: somebody else leads
 

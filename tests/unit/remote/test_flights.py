@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -138,6 +139,80 @@ def test_a_loop_that_ends_waits_for_what_must_be_finished() -> None:
     asyncio.run(main())
     assert work.ended == 1
     assert said.is_set()
+
+
+@pytest.mark.parametrize("finishes", [False, True])
+def test_what_says_that_it_was_cancelled_ends_who_began_it_and_is_not_begun_for_ever(
+    finishes: bool,
+) -> None:
+    """A callback that awaits a task which somebody cancelled, say."""
+    driver, begun = AsyncDriver(HttpSettings()), list[int]()
+
+    async def cancelled() -> None:
+        begun.append(1)
+        await asyncio.sleep(0)
+        raise asyncio.CancelledError
+
+    async def ask_for(effect: Effect[None]) -> None:
+        async with asyncio.timeout(20):
+            with pytest.raises(asyncio.CancelledError):
+                await driver.perform(effect)
+
+    async def main() -> None:
+        call: Call[None] = Call(cancelled)
+        effect = SingleFlight("key", lambda: ask(call), finishes)
+        async with asyncio.TaskGroup() as group:
+            for _ in range(3):
+                group.create_task(ask_for(effect))
+        await driver.aclose()
+
+    asyncio.run(main())
+    assert len(begun) == 3
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_each_who_waits_gets_an_error_of_its_own(kind: str) -> None:
+    """One that all raise would grow by a few lines with each of them, and be changed by all."""
+    work = Work(finishes=True, fail=True)
+    if kind == "async":
+        waiting = in_loops(AsyncDriver(HttpSettings()), work.effect, 4)
+    else:
+        driver = SyncDriver(HttpSettings())
+        pool = ThreadPoolExecutor(4)
+        waiting = [pool.submit(driver.perform, work.effect).result for _ in range(4)]
+        pool.shutdown(wait=False)
+        work.begins.wait(20)
+        (process,) = driver._processes.values()
+        flights: list[Any] = [*process.flights.values()]
+        wait_until(lambda: len(flights[0]._condition._waiters) == 3)
+    work.go_on.set()
+    errors: list[TransportError] = []
+    for result in waiting:
+        with pytest.raises(TransportError, match="no") as caught:
+            result()
+        errors.append(caught.value)
+    assert {(error.code, "flow" in _lines(error)) for error in errors} == {("timeout", True)}
+    assert len({id(error) for error in errors}) == len({id(error.facts) for error in errors}) == 4
+    assert max(len(_lines(error)) for error in errors) < 20
+
+
+def _lines(error: BaseException) -> list[str]:
+    return [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+
+
+def test_an_error_that_is_none_of_ours_comes_as_it_is() -> None:
+    class Odd(Exception):
+        def __init__(self, one: int, *, two: int) -> None:
+            super().__init__(f"{one} {two}")
+
+    def fail() -> Flow[None]:
+        yield from ask(Call(lambda: None))
+        raise odd
+
+    odd = Odd(1, two=2)
+    with pytest.raises(Odd) as caught:
+        asyncio.run(AsyncDriver(HttpSettings()).perform(SingleFlight("key", fail)))
+    assert caught.value is odd
 
 
 def test_a_close_waits_for_what_another_thread_must_finish() -> None:

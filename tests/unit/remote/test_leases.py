@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -341,6 +343,159 @@ def test_a_loop_that_is_held_up_does_not_cost_the_lease() -> None:
         return "done"
 
     assert asyncio.run(AsyncDriver(HttpSettings()).perform(place.effect(hold_up))) == "done"
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_loop_that_is_closed_by_hand_keeps_no_lease() -> None:
+    """Nobody comes back, and other processes would wait for as long as this one lives."""
+    place, tasks = Place(), list[object]()
+
+    async def begin() -> None:
+        effect = place.effect(lambda: ask(Call(asyncio.Event().wait)))
+        once = SingleFlight("key", lambda: ask(effect), finishes=True)
+        tasks.append(asyncio.create_task(driver.perform(once)))
+        await asyncio.to_thread(wait_until, lambda: len(place.steps) > 1)
+
+    driver, loop = AsyncDriver(HttpSettings()), asyncio.new_event_loop()
+    loop.run_until_complete(begin())
+    loop.run_until_complete(loop.shutdown_default_executor())
+    (renewing,) = (one for one in threading.enumerate() if "lease" in one.name)
+    loop.close()
+    renewing.join(20)
+    assert threads() == set()
+    tasks.clear()
+    gc.collect()
+
+
+class Standing:
+    """An event loop that stands still for some looks, then runs until its lease is renewed."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.renewed_while_it_stood: list[int] = []
+
+    def is_running(self) -> bool:
+        if len(self.renewed_while_it_stood) == 5:
+            return not self.place.went_on.is_set()
+        self.renewed_while_it_stood.append(self.place.steps.count("take") - 1)
+        return False
+
+    def is_closed(self) -> bool:
+        return self.place.went_on.is_set()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_loop_that_stands_still_renews_its_lease_when_it_goes_on() -> None:
+    place = Place()
+    loop: Any = Standing(place)
+    lease = Lease(place.effect(place.work), loop)
+    assert lease.take()
+    place.wanted = 4
+    lease.keep()
+    lease._renewing.join(20)
+    assert loop.renewed_while_it_stood == [0] * 5
+    assert place.steps.count("take") == 4
+    lease.release()
+    assert place.steps[-1] == "release"
+
+
+def test_a_release_that_is_interrupted_renews_nothing_any_more() -> None:
+    """Somebody presses Ctrl-C twice, and goes on: the lease must run out."""
+
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    place = Place()
+    lease = Lease(Leased(place.take, interrupted, place.work))
+    assert lease.take()
+    lease.keep()
+    with pytest.raises(KeyboardInterrupt):
+        lease.release()
+    lease._renewing.join(20)
+    assert threads() == set()
+    assert not lease.take()
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="there is one clock")
+def test_a_machine_that_sleeps_does_not_stop_the_clock_of_its_leases(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asleep, awake = 0.0, time.monotonic()
+
+    def clock_gettime(clock: int) -> float:
+        assert clock == time.CLOCK_BOOTTIME
+        return awake + asleep
+
+    monkeypatch.setattr(time, "clock_gettime", clock_gettime)
+    monkeypatch.setattr(time, "monotonic", lambda: awake)
+    place = Place()
+    lease = Lease(place.effect(place.work))
+    assert lease.take()
+    assert lease.holds()
+    asleep = 4.0
+    assert not lease.holds()
+
+
+def test_a_program_that_is_not_the_flow_needs_no_lease_for_what_it_sends(colour: Colour) -> None:
+    """Nor what it begins: a task inherits the context that it is made in."""
+    place, listener = Place(True, False), Listener()
+    driver: Any = (AsyncDriver if colour.is_async else SyncDriver)(HttpSettings())
+    listener.routes["/"] = lambda _: Answer(200, b"fine")
+    send = Send(Request(method="GET", url=f"http://127.0.0.1:{listener.port}/"))
+
+    def call() -> Flow[object]:
+        return (yield from ask(Call(lambda: driver.perform(send))))
+
+    assert colour.wait(driver.perform(Leased(place.take, place.release, call, seconds=0))).body
+    assert place.steps == ["take", "release"]
+    colour.wait(driver.aclose() if colour.is_async else driver.close())
+    listener.close()
+
+
+WITHOUT_THREADS = """
+import asyncio, atexit, sys, threading
+from codegrant.flow import ask
+from codegrant.remote.aio import AsyncDriver
+from codegrant.remote.effects import Call, Leased, Pause
+from codegrant.remote.sync import SyncDriver
+from codegrant.remote.transport import HttpSettings
+
+def work():
+    yield from ask(Call(begun.set))
+    yield from ask(Call(over.wait, blocks=sys.argv[1] == "sync"))
+    yield from ask(Pause(0))
+    yield from ask(Call(lambda: print("saved"), blocks=True))
+
+def refresh():
+    leased = Leased(lambda: True, lambda: print("released"), work)
+    if sys.argv[1] == "sync":
+        SyncDriver(HttpSettings()).perform(leased)
+    else:
+        asyncio.run(AsyncDriver(HttpSettings()).perform(leased))
+
+begun, over = threading.Event(), threading.Event()
+threading._register_atexit(over.set)  # after the main thread, before all others end
+if sys.argv[2] == "thread":
+    threading.Thread(target=refresh).start()
+    begun.wait()
+else:
+    atexit.register(refresh)
+"""
+
+
+@pytest.mark.parametrize("when", ["thread", "atexit"])
+def test_a_program_on_its_way_out_saves_what_it_got(colour: Colour, when: str) -> None:
+    """Its main thread has ended: there are no pools any more, and no new threads."""
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_THREADS, colour.name, when],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "saved\nreleased\n"), done.stderr
+    assert done.stderr == ""
 
 
 def test_a_lease_can_be_driven_inside_another_flow(perform: Callable[[Any], Any]) -> None:
