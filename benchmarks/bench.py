@@ -45,7 +45,7 @@ BUDGETS: dict[Work, tuple[tuple[str, float], ...]] = {
     "userinfo": (("floor", 0.5),),
     "introspection": (("floor", 0.5),),
 }
-CLIENT_SIDE_BUDGET = 1.5
+CLIENT_SIDE_BUDGET = 1.3
 API_CALL_BUDGET = 5e-6
 OTHERS = ("verification", "client side", "login callback", "api call", "memory")
 

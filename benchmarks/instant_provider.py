@@ -1,10 +1,10 @@
-"""An authorization server that has every answer ready, over HTTPS: for `login_callbacks`.
+"""An authorization server that has every answer ready: for `login_callbacks`.
 
-    python -m benchmarks.instant_provider FOLDER
+    python -m benchmarks.instant_provider SCHEME FOLDER
 
-It says in its first line where it is; FOLDER gets its certificate. What is PUT to an address is
-what it answers there from then on; a token request is answered with what is at the address of
-its code, `/token/CODE`.
+It says in its first line where it is; FOLDER gets its certificate when SCHEME is https. What is
+PUT to an address is what it answers there from then on; a token request is answered with what is
+at the address of its code, `/token/CODE`.
 """
 
 from __future__ import annotations
@@ -68,17 +68,20 @@ def main() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": fields})
         await send({"type": "http.response.body", "body": found})
 
-    made = self_signed(Path(sys.argv[1]), "localhost")
+    scheme, folder = sys.argv[1:]
+    trust: dict[str, Any] = {}
+    if scheme == "https":
+        made = self_signed(Path(folder), "localhost")
+        trust = {"ssl_certfile": made.file, "ssl_keyfile": str(made.key_file)}
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        print(f"https://localhost:{listener.getsockname()[1]}", flush=True)
+        print(f"{scheme}://localhost:{listener.getsockname()[1]}", flush=True)
         settings = uvicorn.Config(
             answer,
             lifespan="off",
             log_config=None,
             access_log=False,
             timeout_keep_alive=600,
-            ssl_certfile=made.file,
-            ssl_keyfile=str(made.key_file),
+            **trust,
         )
         uvicorn.Server(settings).run(sockets=[listener])
 

@@ -10,9 +10,12 @@ counted. Metadata and keys are fetched once, in the first login.
 
 The provider is instant: it has every answer ready. `over HTTPS` it is a program of its own on
 another core, behind a certificate, as token endpoints are: what a client does to reach it is
-counted. With `no network` it is cut off in one manner for all, at the last method before a
-connection, of httpx2 and of requests: clients and their pools are real, connections and their
-TLS are not there.
+counted. `over HTTP` it has no certificate. With `no network` it is cut off in one manner for all,
+at the last method before a connection, of httpx2 and of requests: clients and their pools are
+real, connections and their TLS are not there.
+
+`the request alone` is a ceiling: an application of the framework that sends the token request with
+an HTTP client it keeps, as ours does, and does nothing else that a login needs.
 
 Everything runs in turns, in small portions, so that a slow moment of the machine falls on all
 alike; a ratio is taken within its round.
@@ -36,15 +39,22 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
+from contextlib import (
+    AbstractContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    closing,
+    contextmanager,
+)
 from cProfile import Profile
-from http.client import HTTPSConnection
+from http.client import HTTPConnection, HTTPSConnection
 from io import BytesIO
 from itertools import zip_longest
 from pathlib import Path
 from pstats import Stats
 from statistics import median
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, TypeVar, get_args
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlencode, urlsplit
 
@@ -81,7 +91,13 @@ BUDGETS = {
     ("Flask, codegrant", "Flask, Authlib"): 3.0,
     ("Starlette, codegrant", "Starlette, Authlib"): 20.0,
 }
-Place = Literal["over HTTPS", "no network"]
+# (the most that is possible, beside whom)
+CEILINGS = (
+    ("Flask, the request alone", "Flask, Authlib"),
+    ("Starlette, the request alone", "Starlette, Authlib"),
+)
+Place = Literal["over HTTPS", "over HTTP", "no network"]
+R = TypeVar("R", bound=Any)
 PLACES: tuple[Place, ...] = get_args(Place)
 
 
@@ -185,6 +201,8 @@ def contestants(issuer: str, folder: Path, stack: AsyncExitStack) -> dict[str, C
         "Starlette, Authlib": _starlette_authlib(issuer)._replace(portion=SLOW_PORTION),
         # What its documentation does not say: a TLS context that all its clients share.
         "Starlette, Authlib, one TLS context": shared,
+        "Flask, the request alone": _flask_bare(issuer, stack),
+        "Starlette, the request alone": _starlette_bare(issuer, stack),
     }
 
 
@@ -192,23 +210,26 @@ def contestants(issuer: str, folder: Path, stack: AsyncExitStack) -> dict[str, C
 async def _everything(place: Place) -> AsyncIterator[tuple[Provider, dict[str, Contestant]]]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        begin = _over_https(folder) if place == "over HTTPS" else _without_network()
-        provider = stack.enter_context(begin)
+        provider = stack.enter_context(_at(place, folder))
         stack.enter_context(pinned(cores()[1]))
         yield provider, contestants(provider.issuer, folder, stack)
 
 
+def _at(place: Place, folder: Path) -> AbstractContextManager[Provider]:
+    """Return the provider of a place."""
+    if place == "no network":
+        return _without_network()
+    return _over("https" if place == "over HTTPS" else "http", folder)
+
+
 @contextmanager
-def _over_https(folder: Path) -> Iterator[Provider]:
-    """Start a provider that is trusted beside the usual authorities."""
-    command = (sys.executable, "-m", "benchmarks.instant_provider", str(folder))
-    with started(*command, folder=folder) as (line, _):
-        issuer, bundle = line.strip(), folder / "bundle.pem"
-        certificate = (folder / CERTIFICATE).read_text()
-        bundle.write_text(certifi.contents() + certificate)
-        trust = {"SSL_CERT_FILE": str(bundle), "REQUESTS_CA_BUNDLE": str(bundle)}
-        context = ssl.create_default_context(cadata=certificate)
-        connection = HTTPSConnection(urlsplit(issuer).netloc, context=context)
+def _over(scheme: str, folder: Path) -> Iterator[Provider]:
+    """Start a provider; the certificate of https is trusted beside the usual authorities."""
+    command = (sys.executable, "-m", "benchmarks.instant_provider", scheme, str(folder))
+    with ExitStack() as stack:
+        line, _ = stack.enter_context(started(*command, folder=folder))
+        issuer = line.strip()
+        connection = stack.enter_context(closing(_connect(issuer, folder, stack)))
 
         def put(path: str, body: bytes) -> None:
             connection.request("PUT", path, body)
@@ -216,8 +237,20 @@ def _over_https(folder: Path) -> Iterator[Provider]:
 
         for path, body in documents(issuer, dict(JWK)).items():
             put(path, body)
-        with patch.dict(os.environ, trust), closing(connection):
-            yield Provider(issuer, lambda code, body: put(f"/token/{code}", body))
+        yield Provider(issuer, lambda code, body: put(f"/token/{code}", body))
+
+
+def _connect(issuer: str, folder: Path, stack: ExitStack) -> HTTPConnection:
+    """Return a way to tell the provider its answers, over which https is trusted by all."""
+    parts = urlsplit(issuer)
+    if parts.scheme == "http":
+        return HTTPConnection(parts.netloc)
+    certificate, bundle = (folder / CERTIFICATE).read_text(), folder / "bundle.pem"
+    bundle.write_text(certifi.contents() + certificate)
+    trust = {"SSL_CERT_FILE": str(bundle), "REQUESTS_CA_BUNDLE": str(bundle)}
+    stack.enter_context(patch.dict(os.environ, trust))
+    context = ssl.create_default_context(cadata=certificate)
+    return HTTPSConnection(parts.netloc, context=context)
 
 
 @contextmanager
@@ -343,6 +376,64 @@ def _starlette_authlib(issuer: str, **more: object) -> Contestant:
     return _through_asgi(app)
 
 
+def _flask_bare(issuer: str, stack: AsyncExitStack) -> Contestant:
+    """Return an application that asks for tokens and does nothing with them: a ceiling."""
+    import flask
+
+    app = flask.Flask(__name__)
+    http = httpx2.Client(verify=httpx2.create_ssl_context())
+    stack.callback(http.close)
+
+    @app.get("/login")
+    def login() -> Any:  # noqa: ANN401 - as the others
+        return _kept(flask.redirect(f"{issuer}/authorize?nonce=n&state=s"))
+
+    @app.get("/callback")
+    def callback() -> Any:  # noqa: ANN401 - as the others
+        http.post(f"{issuer}/token", data=_token_request(flask.request.args["code"])).json()
+        return _kept(flask.redirect("/"))
+
+    return _through_wsgi(app)
+
+
+def _starlette_bare(issuer: str, stack: AsyncExitStack) -> Contestant:
+    """As `_flask_bare`."""
+    from starlette.applications import Starlette
+    from starlette.requests import Request
+    from starlette.responses import RedirectResponse
+    from starlette.routing import Route
+
+    http = httpx2.AsyncClient(verify=httpx2.create_ssl_context())
+    stack.push_async_callback(http.aclose)
+
+    async def login(_: Request) -> RedirectResponse:
+        return _kept(RedirectResponse(f"{issuer}/authorize?nonce=n&state=s"))
+
+    async def callback(request: Request) -> RedirectResponse:
+        form = _token_request(request.query_params["code"])
+        (await http.post(f"{issuer}/token", data=form)).json()
+        return _kept(RedirectResponse("/"))
+
+    return _through_asgi(Starlette(routes=[Route("/login", login), Route("/callback", callback)]))
+
+
+def _kept(response: R) -> R:
+    """Return a framework's response with the cookie of a session that nobody keeps."""
+    response.set_cookie("session", COOKIE_SECRET)
+    return response
+
+
+def _token_request(code: str) -> dict[str, str]:
+    return {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": f"https://{HOST}/callback",
+        "code_verifier": COOKIE_SECRET,
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+    }
+
+
 def _as_authlib_is_told(issuer: str, **more: object) -> dict[str, Any]:
     """Return the arguments of Authlib's `register`, of its documentation."""
     return {
@@ -453,6 +544,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             missed |= median(found) < least
             span = f"({min(found):.2f}..{max(found):.2f})"
             print(f"  {ours} to {theirs}: {median(found):.2f} {span}, asked {least:g}")
+        for most, theirs in CEILINGS:
+            print(f"  {most} to {theirs}: {median(ratios(rates, most, theirs)):.2f}")
     return int(missed)
 
 
