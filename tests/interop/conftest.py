@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -15,7 +14,7 @@ import pytest
 from tests.interop.foreign_client import open_node
 from tests.interop.foreign_server import AWKWARD_SECRET, METHODS
 from tests.support.colours import Colour
-from tests.support.node import Node
+from tests.support.node import Node, find_packages
 from tests.support.person import Person
 from tests.support.relying_party import RelyingParty, administer, register
 from tests.support.serving import Serving
@@ -118,9 +117,7 @@ def colour(request: pytest.FixtureRequest) -> Iterator[Colour]:
 @pytest.fixture(scope="session")
 def node(services: Mapping[str, str]) -> str:
     """Return the path of Node.js, whose packages must have been installed here."""
-    if not (HERE / "node_modules" / ".package-lock.json").exists():
-        stop = pytest.fail if os.environ.get("CI") else pytest.skip
-        stop("needs the packages of tests/interop: npm ci --prefix tests/interop")
+    find_packages()
     return services["node"]
 
 

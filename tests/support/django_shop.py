@@ -57,11 +57,4 @@ def serve_wsgi(folder: Path, port: int, environment: Mapping[str, str]) -> WebPr
 
 def serve_asgi(folder: Path, port: int, environment: Mapping[str, str]) -> WebProgram:
     """Return uvicorn."""
-    command = [sys.executable, "-m", "uvicorn", "--lifespan", "off", "--no-access-log"]
-    return WebProgram(
-        [*command, "--port", str(port), "shop.asgi:application"],
-        folder,
-        f"http://127.0.0.1:{port}",
-        environment,
-        "Uvicorn running on",
-    )
+    return WebProgram.uvicorn("shop.asgi:application", folder, port, environment)

@@ -1,8 +1,9 @@
-"""A script under Node.js that is spoken to in lines of JSON: one question, one answer."""
+"""Node.js: its packages, and a script that is spoken to in lines of JSON."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Mapping
@@ -10,13 +11,26 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+import pytest
+
+from tests.support.documents import ROOT
 from tests.support.serving import clean_environment
 
+_FOLDER = ROOT / "tests" / "interop"
 _PATIENCE = 10
 
 
+def find_packages() -> Path:
+    """Return the folder of npm's packages; the test is skipped without them, or fails in CI."""
+    packages = _FOLDER / "node_modules"
+    if not (packages / ".package-lock.json").exists():
+        stop = pytest.fail if os.environ.get("CI") else pytest.skip
+        stop("needs the packages of tests/interop: npm ci --prefix tests/interop")
+    return packages
+
+
 class Node:
-    """A running script; a context manager.
+    """A running script, one question and one answer at a time; a context manager.
 
     The script says that it is ready with a first line on stdout, and ends with its stdin.
 

@@ -68,6 +68,16 @@ class WebProgram:
         command = [sys.executable, "-m", "gunicorn", "--bind", bind, *arguments, app]
         return cls(command, folder, f"http://{bind}", environment, "Listening at: ")
 
+    @classmethod
+    def uvicorn(
+        cls, app: str, folder: Path, port: int, environment: Mapping[str, str]
+    ) -> WebProgram:
+        """Return uvicorn with an application such as `module:app`, found in `folder`."""
+        command = [sys.executable, "-m", "uvicorn", "--lifespan", "off", "--no-access-log"]
+        origin = f"http://127.0.0.1:{port}"
+        arguments = ["--port", str(port), app]
+        return cls([*command, *arguments], folder, origin, environment, "Uvicorn running on")
+
     def _read(self, stream: IO[str]) -> None:
         for line in stream:
             self.log += line
