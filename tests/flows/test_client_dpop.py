@@ -232,16 +232,21 @@ def test_a_bound_token_is_refused_where_none_was_asked_for(
     [
         pytest.param(["ES256"], "ES256", id="ES256"),
         pytest.param(["RS256", "EdDSA"], "EdDSA", id="EdDSA"),
+        pytest.param(["Ed448", "Ed25519"], "Ed25519", id="EdDSA by its newer name alone"),
         pytest.param(["RS256", "PS256", "none"], "", id="nothing that we have"),
     ],
 )
 def test_a_proof_is_signed_as_the_server_can_verify_it(
-    app: Application, provider: ProvingProvider, listed: list[str], alg: str
+    app: Application, provider: ProvingProvider, api: ProvingApi, listed: list[str], alg: str
 ) -> None:
     provider.describe(dpop_signing_alg_values_supported=listed)
+    provider.verifier.algs = listed
     if alg:
-        app.log_in(provider)
-        assert {header_of(r.headers["dpop"])["alg"] for r in proven(provider)} == {alg}
+        kept = Tokens.open(app.log_in(provider).seal(RING), RING)
+        assert app.get(kept, api.url).status_code == 200
+        assert app.refresh(kept).dpop_key == kept.dpop_key
+        made = {header_of(request.headers["dpop"])["alg"] for request in proven(provider, api)}
+        assert made == {alg}
         return
     error = refused(app, provider)
     assert (type(error), error.code) == (ConfigurationError, "no_dpop_alg")

@@ -1,6 +1,7 @@
 // oidc-provider on a free loopback port; says its issuer when it answers, ends with its stdin.
-// Its one argument is JSON: the clients, and the algorithms that may sign an ID token. A line
-// on stdin is the wish for new keys, of which nobody was told; the answer comes when they sign.
+// Its one argument is JSON: the clients, the algorithms that may sign an ID token, and those that
+// may sign what a client signs, if not all. A line on stdin is the wish for new keys, of which
+// nobody was told; the answer comes when they sign.
 
 import { generateKeyPairSync } from 'node:crypto'
 import { createServer } from 'node:http'
@@ -11,7 +12,7 @@ console.info = console.warn = console.error
 
 const { default: Provider, errors } = await import('oidc-provider')
 
-const { clients, algorithms } = JSON.parse(process.argv[2])
+const { clients, algorithms, ofClients } = JSON.parse(process.argv[2])
 
 function key(type, options) {
   return { use: 'sig', ...generateKeyPairSync(type, options).privateKey.export({ format: 'jwk' }) }
@@ -49,7 +50,14 @@ function serve() {
     jwks: { keys },
     cookies: { keys: ['c'.repeat(32)] },
     claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
-    enabledJWA: { idTokenSigningAlgValues: algorithms },
+    enabledJWA: {
+      idTokenSigningAlgValues: algorithms,
+      ...(ofClients && {
+        clientAuthSigningAlgValues: ofClients,
+        dPoPSigningAlgValues: ofClients,
+        requestObjectSigningAlgValues: ofClients,
+      }),
+    },
     findAccount: (ctx, id) => ({
       accountId: id,
       claims: () => ({ sub: id, name: 'Alice L', email: 'alice@example.test', email_verified: true }),

@@ -63,10 +63,16 @@ def describe_client(client_id: str, method: str, alg: str = "RS256") -> dict[str
 
 
 def open_provider(
-    node: str, clients: Sequence[dict[str, object]], algorithms: Sequence[str]
+    node: str,
+    clients: Sequence[dict[str, object]],
+    algorithms: Sequence[str],
+    of_clients: Sequence[str] | None = None,
 ) -> Node:
-    """Return the script, with clients, and the algorithms that may sign an ID token."""
-    asked = json.dumps({"clients": clients, "algorithms": algorithms})
+    """Return the script, with clients, and the algorithms that may sign.
+
+    Those of ID tokens, and those of what clients sign, if not all.
+    """
+    asked = json.dumps({"clients": clients, "algorithms": algorithms, "ofClients": of_clients})
     return Node(node, Path(__file__).with_name("oidc_provider.mjs"), asked)
 
 

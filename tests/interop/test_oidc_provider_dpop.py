@@ -52,7 +52,7 @@ def apply(colour: Colour, ca_file: str, issuer: str) -> Iterator[Apply]:
     """Makes applications; changes are arguments of `Client`."""
     made: list[Application] = []
 
-    def make(client_id: str, **changes: Any) -> Application:
+    def make(client_id: str, issuer: str = issuer, **changes: Any) -> Application:
         given = {
             "client_id": client_id,
             "client_secret": AWKWARD_SECRET if client_id == "confidential" else None,
@@ -91,6 +91,27 @@ def test_a_login_is_bound_from_its_first_request_to_its_refresh(
     assert app.userinfo(again).sub == "alice"
     # Its userinfo endpoint is an API as well.
     assert app.get(again, f"{issuer}/me").json()["sub"] == "alice"
+
+
+@pytest.mark.needs("node")
+def test_a_client_signs_under_the_newer_name_of_eddsa_where_no_other_is_listed(
+    node: str, apply: Apply
+) -> None:
+    """Its assertions, its signed request and its proofs."""
+    key = PrivateKey.generate("EdDSA")
+    described = {
+        **describe_client("newer", "private_key_jwt", "ES256"),
+        "dpop_bound_access_tokens": True,
+        "jwks": {"keys": [{**key.public.to_jwk(), "alg": "Ed25519"}]},
+        "require_signed_request_object": True,
+    }
+    del described["client_secret"]
+    with open_provider(node, [described], ["ES256"], ["Ed25519"]) as provider:
+        issuer = str(provider.ready["issuer"])
+        app = apply("newer", issuer=issuer, private_key=key, signed_requests=True, profile="fapi2")
+        tokens = log_in(app, issuer)
+        assert (tokens.token_type, tokens.verified_identity().subject) == ("DPoP", "alice")
+        assert app.userinfo(app.refresh(tokens)).sub == "alice"
 
 
 @pytest.mark.needs("node")

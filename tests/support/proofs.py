@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import joserfc.jwt
 import jwt
+from joserfc.errors import JoseError
 from joserfc.jwk import import_key
 
 __all__ = ["ProofRefused", "ProofVerifier", "header_of"]
@@ -32,10 +34,12 @@ class ProofVerifier:
     """Takes each proof once, and only for the request that it comes with.
 
     Attributes:
+        algs: which it verifies, by the names that it knows them by.
         leeway: seconds that `iat` may lie apart from the verifier's clock, either way.
         seen: every `jti` that was taken.
     """
 
+    algs: Sequence[str] = ("ES256", "EdDSA")
     leeway: int = 60
     seen: set[str] = field(default_factory=set)
 
@@ -70,18 +74,13 @@ class ProofVerifier:
         proof = proofs[0]
         header = jwt.get_unverified_header(proof)
         self._check(header.get("typ") == "dpop+jwt", "typ")
-        self._check(header.get("alg") in {"ES256", "EdDSA"}, "alg")
+        self._check(header.get("alg") in self.algs, "alg")
         jwk = header.get("jwk")
         self._check(isinstance(jwk, dict) and set(jwk) == _PUBLIC.get(str(jwk.get("kty"))), "jwk")
         self._check(set(header) == {"typ", "alg", "jwk"}, "members")
         try:
-            claims: dict[str, Any] = jwt.decode(
-                proof,
-                jwt.PyJWK({**header["jwk"], "alg": header["alg"]}),
-                algorithms=[header["alg"]],
-                options={"verify_iat": False},
-            )
-        except jwt.PyJWTError:
+            claims = _verify(proof, header["jwk"], header["alg"])
+        except (jwt.PyJWTError, JoseError):
             raise ProofRefused("signature") from None
         self._check(isinstance(claims.get("jti"), str) and len(claims["jti"]) >= 22, "members")
         self._check(claims.get("htm") == method, "htm")
@@ -107,6 +106,14 @@ def header_of(proof: str) -> dict[str, Any]:
     segment = proof.partition(".")[0]
     header: dict[str, Any] = json.loads(urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
     return header
+
+
+def _verify(proof: str, jwk: dict[str, Any], alg: str) -> dict[str, Any]:
+    """Return the claims of a proof whose signature holds."""
+    if alg == "Ed25519":  # PyJWT does not know this name of EdDSA
+        return dict(joserfc.jwt.decode(proof, import_key(jwk), algorithms=[alg]).claims)
+    key = jwt.PyJWK({**jwk, "alg": alg})
+    return dict(jwt.decode(proof, key, algorithms=[alg], options={"verify_iat": False}))
 
 
 def _same_target(htu: object, url: str) -> bool:

@@ -124,7 +124,7 @@ class PendingLogin:
         """Return the key that the tokens of this login are bound to, if they are. RFC 9449.
 
         Args:
-            alg: of `rules.dpop.ALGS`.
+            alg: as `rules.dpop.choose_alg` names it.
         """
         return dpop_key_of(_raw(self.seed), alg)
 

@@ -133,7 +133,7 @@ class Tokens:
             "resource": self.resource,
             "grant_type": self.grant_type,
             "audience": self.audience,
-            "dpop_key": self.dpop_key and [self.dpop_key.alg, self.dpop_key.to_pem().decode()],
+            "dpop_key": self.dpop_key and _pem(self.dpop_key),
             "received_at": self.received_at,
             "extra": dict(self.extra),
         }
@@ -159,6 +159,10 @@ class Tokens:
         if values["identity"] is not None:
             values["identity"] = _identity(values["identity"])
         return cls(**values)
+
+
+def _pem(key: PrivateKey) -> list[str]:
+    return [key.spelling, key.to_pem().decode()]
 
 
 def _plain(identity: IdToken) -> dict[str, object]:

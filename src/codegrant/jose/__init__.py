@@ -7,7 +7,13 @@ the JSON forms, critical extensions, keys and addresses of keys in a header.
 Nothing here knows a claim, an issuer or the time: see `codegrant.rules`.
 """
 
-from codegrant.jose.algorithms import ALGORITHMS, Algorithm, find_algorithm, half_hash
+from codegrant.jose.algorithms import (
+    ALGORITHMS,
+    Algorithm,
+    find_algorithm,
+    find_spelling,
+    half_hash,
+)
 from codegrant.jose.jws import UnverifiedJws, parse_compact, sign_compact
 from codegrant.jose.jwt import UnverifiedJwt, VerifiedJwt, parse_jwt, sign_jwt, verify_signature
 from codegrant.jose.keys import PrivateKey, PublicKey, parse_public_keys
@@ -23,6 +29,7 @@ __all__ = [
     "UnverifiedJwt",
     "VerifiedJwt",
     "find_algorithm",
+    "find_spelling",
     "half_hash",
     "parse_compact",
     "parse_jwt",

@@ -7,14 +7,14 @@ encryption, and no algorithm whose key could serve another one of the set.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from codegrant.errors import TokenRejected
 from codegrant.jose.base64url import encode
 
-__all__ = ["ALGORITHMS", "Algorithm", "find_algorithm", "half_hash"]
+__all__ = ["ALGORITHMS", "Algorithm", "find_algorithm", "find_spelling", "half_hash"]
 
 
 class Algorithm(NamedTuple):
@@ -57,6 +57,19 @@ def find_algorithm(name: object) -> Algorithm | None:
         name: a value of `alg` as it came; `Ed25519` is another spelling of `EdDSA`.
     """
     return _SPELLINGS.get(name) if isinstance(name, str) else None
+
+
+def find_spelling(alg: str, listed: Collection[str]) -> str | None:
+    """Return the name that `listed` has for an algorithm, or None if it has none.
+
+    Args:
+        alg: one of `ALGORITHMS`; this name goes before another one.
+        listed: values of `alg` as they came.
+
+    RFC 9864 §2.2.
+    """
+    others = (name for name, algorithm in _SPELLINGS.items() if algorithm.name == alg)
+    return next((name for name in (alg, *others) if name in listed), None)
 
 
 def half_hash(alg: str, value: str) -> str:

@@ -67,7 +67,7 @@ def sign_compact(
     """Return `payload` signed with `key`, as three base64url segments.
 
     Args:
-        key: its `alg` and `kid` go into the header.
+        key: its `spelling` and `kid` go into the header.
         payload: any octets.
         typ: what kind of object this is, for example `at+jwt`; empty leaves it out.
         kid: instead of the key's own; empty leaves it out.
@@ -77,7 +77,7 @@ def sign_compact(
     RFC 7515 §7.1.
     """
     named = key.kid if kid is None else kid
-    header = _keyed_header(key, typ) if with_jwk else _header_segment(key.alg, named, typ)
+    header = _keyed_header(key, typ) if with_jwk else _header_segment(key.spelling, named, typ)
     signing_input = f"{header}.{encode(payload)}"
     return f"{signing_input}.{encode(key.sign(signing_input.encode()))}"
 
@@ -126,7 +126,7 @@ def _keyed_header(key: PrivateKey, typ: str) -> str:
         for name, value in key.public.to_jwk().items()
         if name not in {"alg", "kid", "use"}
     }
-    return encode(build_json({"typ": typ, "alg": key.alg, "jwk": jwk}))
+    return encode(build_json({"typ": typ, "alg": key.spelling, "jwk": jwk}))
 
 
 @lru_cache(maxsize=256)

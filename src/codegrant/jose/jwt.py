@@ -100,7 +100,7 @@ def sign_jwt(
     """Return `claims` as a JWT signed with `key`.
 
     Args:
-        key: its `alg` and `kid` go into the header.
+        key: its `spelling` and `kid` go into the header.
         claims: written in their order.
         typ: the kind of token, for example `at+jwt`; empty leaves it out.
         kid: instead of the key's own; empty leaves it out.

@@ -125,28 +125,31 @@ class PrivateKey:
 
     Attributes:
         alg: one of `ALGORITHMS`.
+        spelling: how `alg` stands in the header of what it signs: the same, or `Ed25519` for
+            `EdDSA`. RFC 9864 §2.2
         kid: its name; the thumbprint unless another was given.
         public: the half to publish.
     """
 
-    __slots__ = ("_key", "_sign", "alg", "kid", "public")
+    __slots__ = ("_key", "_sign", "alg", "kid", "public", "spelling")
 
     def __init__(self, alg: str, kid: str, key: PrivateKeyObject) -> None:
         if len(kid) > MAXIMUM_KID_LENGTH:
             raise UsageError(f"kid: longer than {MAXIMUM_KID_LENGTH} characters")
         public = key.public_key()
-        self.alg: Final = alg
+        self.alg: Final = _known(alg).name
+        self.spelling: Final = alg
         self.kid: Final = kid or thumbprint_of(public)
-        self.public: Final = PublicKey(alg, self.kid, public)
+        self.public: Final = PublicKey(self.alg, self.kid, public)
         self._key: Final = key
-        self._sign: Final = _signer(alg, key)
+        self._sign: Final = _signer(self.alg, key)
 
     @classmethod
     def generate(cls, alg: str) -> PrivateKey:
         """Return a new key.
 
         Args:
-            alg: one of `ALGORITHMS`; for the RSA ones the key has 2048 bits.
+            alg: one of `ALGORITHMS`, in either spelling; for the RSA ones the key has 2048 bits.
 
         Raises:
             UsageError: `alg` is none of them.
@@ -163,7 +166,7 @@ class PrivateKey:
         """Return the key that `octets` stand for, always the same one.
 
         Args:
-            alg: `ES256` or `EdDSA`.
+            alg: `ES256` or `EdDSA`, in either spelling.
             octets: 64, uniformly random and as secret as the key: twice what is needed, so that
                 the remainder is as good as drawn.
 
@@ -186,7 +189,7 @@ class PrivateKey:
 
         Args:
             pem: PKCS #8, PKCS #1 or SEC 1, unencrypted.
-            alg: one of `ALGORITHMS`, of the kind that the key is.
+            alg: one of `ALGORITHMS`, in either spelling, of the kind that the key is.
             kid: its name; the thumbprint when empty.
             trusted: leave out the slow check that the numbers of an RSA key agree. Only
                 for what `to_pem` wrote and nobody could alter.
@@ -236,7 +239,22 @@ class PrivateKey:
         if len(usable) != 1:
             wanted = f"not one for {alg}" if alg else "good for several algorithms: name one"
             raise UsageError(f"key: {wanted}")
-        return cls(usable[0].name, kid, key)
+        return cls(alg or usable[0].name, kid, key)
+
+    def spelled(self, spelling: str) -> PrivateKey:
+        """Return this key for somebody who knows its algorithm by another name.
+
+        Args:
+            spelling: of `alg`.
+
+        Raises:
+            UsageError: it is none of it.
+        """
+        if spelling == self.spelling:
+            return self
+        if _known(spelling).name != self.alg:
+            raise UsageError(f"key: {spelling} is no name of {self.alg}")
+        return PrivateKey(spelling, self.kid, self._key)
 
     def sign(self, data: bytes) -> bytes:
         """Return the signature of `data` as a JWS has it. RFC 7518 §3, RFC 8037 §3.1."""
@@ -320,10 +338,10 @@ def _kid_of(jwk: Mapping[str, object]) -> str:
 
 
 def _known(alg: str) -> Algorithm:
-    try:
-        return ALGORITHMS[alg]
-    except KeyError:
-        raise UsageError(f"alg: {alg!r} is none of {', '.join(ALGORITHMS)}") from None
+    algorithm = find_algorithm(alg)
+    if algorithm is None:
+        raise UsageError(f"alg: {alg!r} is none of {', '.join(ALGORITHMS)}")
+    return algorithm
 
 
 def _verifier(alg: str, key: KeyObject) -> Verify:

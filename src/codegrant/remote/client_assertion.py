@@ -12,7 +12,7 @@ from pathlib import Path
 
 from codegrant.errors import ConfigurationError, MessageError, UsageError
 from codegrant.flow import Flow, RandomBytes, ask
-from codegrant.jose import ALGORITHMS, PrivateKey, base64url, sign_jwt
+from codegrant.jose import ALGORITHMS, PrivateKey, base64url, find_spelling, sign_jwt
 from codegrant.messages.json import JsonValue, parse_object
 from codegrant.secret import Secret
 
@@ -54,7 +54,8 @@ class ClientKey:
 
         RFC 8414 §2.
         """
-        usable = [key for key in self.keys if key.alg in (algs or (_LIKELIER,))]
+        named = ((key, find_spelling(key.alg, algs or (_LIKELIER,))) for key in self.keys)
+        usable = [key.spelled(name) for key, name in named if name is not None]
         if not usable and algs:
             mine = " or ".join(key.alg for key in self.keys)
             raise ConfigurationError(

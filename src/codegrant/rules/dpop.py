@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from codegrant.errors import UsageError
-from codegrant.jose import PrivateKey, find_algorithm, sign_jwt
+from codegrant.jose import PrivateKey, find_spelling, sign_jwt
 from codegrant.jose.base64url import encode
 from codegrant.messages.json import JsonValue
 from codegrant.rules.uri import origin_of, short
@@ -149,7 +149,7 @@ def find_nonce(values: Sequence[str]) -> str | None:
 
 
 def choose_alg(listed: Sequence[str]) -> str | None:
-    """Return what to sign proofs with; `None` when the server takes nothing that we have.
+    """Return what signs proofs, as the server spells it; `None` when it takes nothing of ours.
 
     Args:
         listed: the server's `dpop_signing_alg_values_supported`; empty when it does not say.
@@ -158,5 +158,4 @@ def choose_alg(listed: Sequence[str]) -> str | None:
     """
     if not listed:
         return ALGS[0]
-    known = {algorithm.name for name in listed if (algorithm := find_algorithm(name)) is not None}
-    return next((alg for alg in ALGS if alg in known), None)
+    return next((name for alg in ALGS if (name := find_spelling(alg, listed))), None)

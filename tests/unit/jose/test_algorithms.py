@@ -7,7 +7,7 @@ import pytest
 
 from codegrant.errors import TokenRejected
 from codegrant.jose import ALGORITHMS, half_hash
-from codegrant.jose.algorithms import find_algorithm
+from codegrant.jose.algorithms import find_algorithm, find_spelling
 from codegrant.jose.base64url import encode
 
 # The rest of the IANA registry, and what people have smuggled past other libraries.
@@ -30,6 +30,23 @@ def test_an_algorithm_of_the_set_is_found(name: str) -> None:
     found = find_algorithm(name)
     assert found is not None
     assert found.name == ("EdDSA" if name == "Ed25519" else name)
+
+
+@pytest.mark.parametrize(
+    ("alg", "listed", "name"),
+    [
+        ("EdDSA", ["Ed25519"], "Ed25519"),
+        ("EdDSA", ["Ed25519", "EdDSA"], "EdDSA"),
+        ("ES256", ["Ed25519", "ES256"], "ES256"),
+        ("ES256", ["Ed25519", "ESP256"], None),
+        ("EdDSA", ["Ed448", "ed25519"], None),
+        ("EdDSA", [], None),
+    ],
+)
+def test_an_algorithm_is_named_as_a_list_names_it(
+    alg: str, listed: list[str], name: str | None
+) -> None:
+    assert find_spelling(alg, listed) == name
 
 
 @pytest.mark.parametrize("name", [*FOREIGN, None, 0, True, ["RS256"], {}], ids=repr)

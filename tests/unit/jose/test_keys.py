@@ -44,12 +44,29 @@ def test_a_generated_key_signs_with_its_algorithm(alg: str) -> None:
     assert key.public != private_key(alg).public
 
 
-@pytest.mark.parametrize("alg", ["none", "HS256", "RS512", "Ed25519", "", "ES384"])
+@pytest.mark.parametrize("alg", ["none", "HS256", "RS512", "ed25519", "Ed448", "", "ES384"])
 def test_no_key_is_made_for_another_algorithm(alg: str) -> None:
     with pytest.raises(UsageError):
         PrivateKey.generate(alg)
     with pytest.raises(UsageError):
         PrivateKey.from_pem(private_key("RS256").to_pem(), alg)
+
+
+def test_a_key_signs_under_either_name_of_its_algorithm() -> None:
+    key = private_key("EdDSA")
+    for named in (
+        key.spelled("Ed25519"),
+        PrivateKey.from_pem(key.to_pem(), "Ed25519"),
+        PrivateKey.from_jwk(VECTORS["keys"][PUBLISHED["EdDSA"]], "Ed25519"),
+    ):
+        assert (named.alg, named.spelling, named) == ("EdDSA", "Ed25519", key)
+        assert named.public.to_jwk()["alg"] == "EdDSA"
+        assert named.spelled("EdDSA").spelling == "EdDSA"
+    assert PrivateKey.generate("Ed25519").alg == PrivateKey.derive("Ed25519", b"o" * 64).alg
+    assert key.spelled("EdDSA") is key
+    for alg, other in (("EdDSA", "ES256"), ("RS256", "PS256"), ("ES256", "none")):
+        with pytest.raises(UsageError):
+            private_key(alg).spelled(other)
 
 
 @pytest.mark.parametrize("alg", ALGS)

@@ -120,6 +120,16 @@ def test_the_algorithm_is_one_of_the_key_that_the_server_takes(
     assert assert_once(read_client_key(text), algs=algs).alg == chosen
 
 
+@pytest.mark.parametrize(
+    ("algs", "name"), [((), "EdDSA"), (("Ed25519",), "Ed25519"), (("Ed25519", "EdDSA"), "EdDSA")]
+)
+def test_the_header_names_the_algorithm_as_the_server_does(algs: Sequence[str], name: str) -> None:
+    key = read_client_key(KEYS["EdDSA"])
+    flow = client_assertion(key, client_id="app", audience=ISSUER, algs=algs, now=NOW)
+    header = base64url.decode(run(flow, Entropy()).reveal().partition(".")[0])
+    assert json.loads(header)["alg"] == name
+
+
 def test_a_key_that_the_server_cannot_verify_is_told_with_both_sides() -> None:
     with pytest.raises(ConfigurationError) as refused:
         assert_once(read_client_key(RSA_PEM), algs=("ES256", "EdDSA"))
