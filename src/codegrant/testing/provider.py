@@ -98,6 +98,7 @@ class ProviderInProcess:
         self._performer = ServerPerformer(self._store, self._passwords, (self.events.append,))
         self._visitors: dict[str, Visitor] = {}
         self._lock = Lock()
+        self._closed = False
         for key in first_keys():
             self._store.perform(AddKey(key))
         self.faults: Faults = Faults(self._policy, self._sign_anew)
@@ -303,6 +304,7 @@ class ProviderInProcess:
         Raises:
             UsageError: the server shows an error page, e.g. for a redirect URI that is not
                 registered.
+            TransportError: by a fault of this test the browser gets no answer.
         """
         account = self.find_person(person) if isinstance(person, str) else person
         with self._lock:
@@ -338,7 +340,9 @@ class ProviderInProcess:
 
         Raises:
             AssertionError: the application did not start the login, or did not finish it.
-            UsageError: the provider shows an error page.
+            UsageError: the provider shows an error page, the test client has to be awaited, or
+                the provider is not inside its `with`.
+            TransportError: by a fault of this test the browser gets no answer.
         """
         return sign_in(client, path, self._login_of(person, allow=allow))
 
@@ -406,11 +410,14 @@ class ProviderInProcess:
 
     def close(self) -> None:
         """Take down the wire and forget everything."""
+        self._closed = True
         self.wire.__exit__()
         self._store.close()
         self._passwords.close()
 
     def __enter__(self) -> Self:
+        if self._closed:
+            raise UsageError("the provider is closed, and has forgotten everything: make a new one")
         self.wire.__enter__()
         return self
 
@@ -431,6 +438,7 @@ class ProviderInProcess:
         return sign_jwt(key, cast("Mapping[str, JsonValue]", told), typ=typ)
 
     def _login_of(self, person: str | Account, *, allow: bool) -> Provides:
+        self.wire.check_up()
         authorize = partial(self.authorize, person=person, allow=allow)
         return Provides(self._policy.endpoint("authorize"), authorize)
 

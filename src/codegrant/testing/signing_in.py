@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Generator
+from inspect import isawaitable, iscoroutine
 from typing import Any, NamedTuple, Protocol, TypeVar, cast
 from urllib.parse import urljoin, urlsplit
 
@@ -132,12 +133,16 @@ def sign_in(client: SupportsGet[R], path: str, provides: Provides) -> R:
 
     Raises:
         AssertionError: the application did not start the login, or did not finish it.
-        UsageError: the test client is of no framework that is known.
+        UsageError: the test client is of no framework that is known, or has to be awaited.
     """
     kind, trip = _kind_of(client), _trip(path, provides)
     step = next(trip)
     while True:
         answer = kind.send(client, step)
+        if isawaitable(answer):
+            if iscoroutine(answer):
+                answer.close()  # nobody will ever wait for it
+            raise _of_the_other_kind(client, "has to be awaited", "await login_as_async(...)")
         try:
             step = trip.send(kind.read(answer))
         except StopIteration:
@@ -149,11 +154,22 @@ async def sign_in_async(client: SupportsGet[Awaitable[R]], path: str, provides: 
     kind, trip = _kind_of(client), _trip(path, provides)
     step = next(trip)
     while True:
-        answer = await kind.send(client, step)
+        coming = kind.send(client, step)
+        if not isawaitable(coming):
+            raise _of_the_other_kind(client, "cannot be awaited", "login_as(...)")
+        answer = await coming
         try:
             step = trip.send(kind.read(answer))
         except StopIteration:
             return cast("R", answer)
+
+
+def _of_the_other_kind(client: object, what: str, instead: str) -> UsageError:
+    name = type(client).__name__
+    return UsageError(
+        f"client: the answer of this {name} {what}",
+        hint=f"{instead}; at a persona the function that ends alike",
+    )
 
 
 def _persona_login(persona: Persona) -> Provides:

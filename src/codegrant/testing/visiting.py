@@ -18,7 +18,7 @@ from codegrant.accounts.forms import read_query
 from codegrant.accounts.records import Account
 from codegrant.accounts.sessions import authentication_of, start_session
 from codegrant.accounts.visit import visit_transaction
-from codegrant.errors import OAuthError, UsageError
+from codegrant.errors import OAuthError, TransportError, UsageError
 from codegrant.flow import Flow, ask
 from codegrant.http import Headers, Request, Response
 from codegrant.server.effects import Emit
@@ -34,6 +34,7 @@ from codegrant.server.interaction import (
     remembers_consent,
 )
 from codegrant.server.server import AuthorizationServer
+from codegrant.testing.wire import Unanswered
 
 __all__ = ["Visitor"]
 
@@ -84,9 +85,18 @@ class Visitor:
 
         Raises:
             UsageError: the server shows an error page; its code is the error's.
+            TransportError: the browser gets no answer.
         """
         with self._lock:
-            return self._authorize(url, allow=allow)
+            try:
+                return self._authorize(url, allow=allow)
+            except Unanswered as error:
+                raise TransportError(
+                    f"the person's browser gets no answer at {url.partition('?')[0]}: {error}",
+                    code="timeout" if error.stalls else "connect_failed",
+                    stage="authorize",
+                    hint="a fault of this test reaches as far as that; endpoint= narrows it",
+                ) from None
 
     def _authorize(self, url: str, *, allow: bool) -> str:
         now = self._clock()

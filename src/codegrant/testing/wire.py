@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 import httpx2
 
-from codegrant.errors import MessageError, TransportError
+from codegrant.errors import MessageError, TransportError, UsageError
 from codegrant.http import Headers, Request, Response
 from codegrant.remote import transport
 from codegrant.remote.aio import AsyncDriver
@@ -68,6 +68,19 @@ class Wire:
         self.open_origins: set[str] = {origin_of(origin) for origin in let_out}
         self.not_served: list[str] = []
         self.failures: list[Exception] = []
+
+    def check_up(self) -> None:
+        """Check that what clients send comes here.
+
+        Raises:
+            UsageError: it would leave the process.
+        """
+        if self not in _up:
+            raise UsageError(
+                f"{self!r} is not up: what the application sends would leave the process",
+                hint="use the fixture codegrant_provider, or: with ProviderInProcess(...) as "
+                "provider",
+            )
 
     def serve(self, origin: str, app: ServedApp) -> None:
         """Answer requests to `origin` with `app`; it takes the place of another one.

@@ -28,7 +28,7 @@ from starlette.requests import Request as StarletteRequest
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
-from codegrant import AsyncClient, Client, KeyRing, UsageError
+from codegrant import AsyncClient, Client, KeyRing, TransportError, UsageError
 from codegrant.stores.sqlite import SqliteStore
 from codegrant.testing import ProviderInProcess
 from codegrant.testing.signing_in import Provides, sign_in
@@ -191,6 +191,42 @@ def test_a_login_that_does_not_start_here_fails_the_test(
         providers["one"].login_as(site.browser(), path=f"{HOME}{path}")
 
 
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        pytest.param(lambda p: p.faults.unreachable(), "connect_failed", id="unreachable"),
+        pytest.param(
+            lambda p: p.faults.time_out(endpoint="authorize"), "timeout", id="a page that stalls"
+        ),
+    ],
+)
+def test_a_provider_that_does_not_answer_the_browser_is_told(
+    site: Site, providers: dict[str, ProviderInProcess], fault: Any, code: str
+) -> None:
+    """The application knows the metadata already, and is not the one that finds out."""
+    provider, browser = providers["one"], site.browser()
+    provider.login_as(browser, path=f"{HOME}/login/one")
+    with fault(provider), pytest.raises(TransportError) as caught:
+        provider.login_as(site.browser(), path=f"{HOME}/login/one")
+    assert (caught.value.code, caught.value.stage) == (code, "authorize")
+    assert "https://one.test/authorize: " in str(caught.value)
+    assert provider.login_as(site.browser(), path=f"{HOME}/login/one").status_code == 303
+
+
+def test_a_provider_outside_its_with_lets_nothing_out(site: Site) -> None:
+    provider = ProviderInProcess("https://one.test")
+    provider.register(site.clients["one"], redirect_uri=f"{HOME}/callback/one")
+    path = f"{HOME}/login/one"
+    with pytest.raises(UsageError, match="is not up"):
+        provider.login_as(site.browser(), path=path)
+    with provider:
+        assert provider.login_as(site.browser(), path=path).status_code == 303
+    with pytest.raises(UsageError, match="is not up"):
+        provider.login_as(site.browser(), path=path)
+    with pytest.raises(UsageError, match="make a new one"):
+        provider.__enter__()
+
+
 def test_a_redirect_uri_that_is_not_registered_is_told(site: Site) -> None:
     with ProviderInProcess("https://one.test") as provider:
         provider.register(site.clients["one"], redirect_uri=f"{HOME}/elsewhere")
@@ -214,6 +250,26 @@ def test_an_async_client_over_the_application_logs_in(
 
     alice = providers["one"].find_person("alice")
     assert asyncio.run(visit()) == {"sub": alice.subject, "iss": "https://one.test"}
+
+
+@pytest.mark.parametrize("site", [make_starlette, make_fastapi], indirect=True)
+def test_a_test_client_of_the_other_kind_is_told_apart(
+    site: Site, providers: dict[str, ProviderInProcess]
+) -> None:
+    path = f"{HOME}/login/one"
+
+    async def visit() -> None:
+        transport = httpx.ASGITransport(site.app)
+        async with httpx.AsyncClient(transport=transport, base_url=HOME) as browser:
+            with pytest.raises(UsageError, match="has to be awaited") as caught:
+                providers["one"].login_as(browser, path=path)
+            assert "login_as_async" in caught.value.hint
+
+    asyncio.run(visit())
+    waits: Any = site.browser()
+    with pytest.raises(UsageError, match="cannot be awaited") as caught:
+        asyncio.run(providers["one"].login_as_async(waits, path=path))
+    assert "login_as(" in caught.value.hint
 
 
 def test_the_documented_helper_for_django_signs_alice_in() -> None:
