@@ -25,12 +25,12 @@ def run_python(folder: Path, *arguments: str, **variables: str) -> subprocess.Co
     )
 
 
-def run_pytest(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_pytest(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     # A checkout that was installed before there was a plugin does not announce it.
     known = any(one.name == "codegrant" for one in entry_points(group="pytest11"))
     plugin = [] if known else ["-p", "codegrant.testing.plugin"]
     plain = ["-p", "no:cacheprovider", "-W", "error", "--color=no"]
-    return run_python(folder, "-m", "pytest", *plugin, *plain, *arguments)
+    return run_python(folder, "-m", "pytest", *plugin, *plain, *arguments, **variables)
 
 
 def test_the_projects_of_the_documentation_pass(tmp_path: Path) -> None:
@@ -165,3 +165,57 @@ def test_a_plugin_that_is_switched_off_is_off(tmp_path: Path) -> None:
     (tmp_path / "test_it.py").write_text("def test_it(codegrant_provider):\n    pass\n")
     done = run_pytest(tmp_path, "-p", "no:codegrant", "-p", "no:codegrant.testing.plugin")
     assert "fixture 'codegrant_provider' not found" in done.stdout
+
+
+def test_a_run_leaves_the_data_of_the_applications_alone(tmp_path: Path) -> None:
+    project, state, temporary = tmp_path / "project", tmp_path / "state", tmp_path / "temporary"
+    for folder in (project, state, temporary):
+        folder.mkdir()
+    (project / "test_shop.py").write_text(
+        "from pathlib import Path\n"
+        "import pytest\n"
+        "from fastapi import FastAPI\n"
+        "from fastapi.testclient import TestClient\n"
+        "from flask import Flask\n"
+        "from codegrant import AsyncClient, Client\n"
+        "from codegrant.web import fastapi, flask\n"
+        "\n"
+        "def make_shop(**arguments):\n"
+        "    app = Flask('shop', **arguments)\n"
+        "    app.secret_key = 's' * 40\n"
+        "    client = Client('https://issuer.test', client_id='shop', client_secret='s' * 40)\n"
+        "    login = flask.Login(app, client)\n"
+        "    app.add_url_rule('/', 'home', login.required(lambda: login.identity.subject))\n"
+        "    return app, client\n"
+        "\n"
+        "@pytest.mark.parametrize('n', range(2))\n"
+        "def test_flask(codegrant_provider, n):\n"
+        "    (shop, client), (again, _) = make_shop(), make_shop()\n"
+        "    codegrant_provider.register(client, redirect_uri='http://localhost/callback')\n"
+        "    browser, later = shop.test_client(), again.test_client()\n"
+        "    codegrant_provider.login_as(browser)\n"
+        "    later._cookies = browser._cookies\n"
+        "    assert later.get('/').text == codegrant_provider.find_person('alice').subject\n"
+        "\n"
+        "def test_fastapi(codegrant_provider):\n"
+        "    app = FastAPI()\n"
+        "    issuer = 'https://issuer.test'\n"
+        "    client = AsyncClient(issuer, client_id='shop', client_secret='s' * 40)\n"
+        "    fastapi.Login(app, client)\n"
+        "    codegrant_provider.register(client, redirect_uri='https://shop.test/callback')\n"
+        "    with TestClient(app, base_url='https://shop.test') as browser:\n"
+        "        codegrant_provider.login_as(browser)\n"
+        "\n"
+        "def test_a_folder_of_the_test(codegrant_provider, tmp_path):\n"
+        "    shop, client = make_shop(instance_path=str(tmp_path))\n"
+        "    codegrant_provider.register(client, redirect_uri='http://localhost/callback')\n"
+        "    codegrant_provider.login_as(shop.test_client())\n"
+        "    assert (tmp_path / 'codegrant.db').exists()\n"
+    )
+    done = run_pytest(project, "-q", TMPDIR=str(temporary), XDG_STATE_HOME=str(state))
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    assert [path.name for path in project.iterdir() if path.name != "__pycache__"] == [
+        "test_shop.py"
+    ]
+    assert list(state.iterdir()) == []
+    assert [path.name for path in temporary.iterdir() if path.name.startswith("codegrant")] == []

@@ -26,6 +26,7 @@ from codegrant.remote.guard import check_guarded_url
 from codegrant.remote.sync import SyncDriver
 from codegrant.rules.uri import origin_of
 from codegrant.testing.apps import Served, ServedApp, as_served
+from codegrant.testing.folders import use_other_folders, use_own_folders
 
 __all__ = ["Unanswered", "Wire"]
 
@@ -49,7 +50,8 @@ class Unanswered(Exception):
 class Wire:
     """The network of one test; a context manager that is up inside its `with`.
 
-    Of several wires that are up, the newest is asked first.
+    Of several wires that are up, the newest is asked first. While one is, a web application that
+    opens its store opens an empty one, in a folder of the test's process.
 
     Args:
         let_out: origins that are really reached, e.g. `http://127.0.0.1:8000`.
@@ -164,6 +166,7 @@ class Wire:
             _up.append(self)
             if len(_up) == 1:
                 _put(_DIVERTED)
+                use_other_folders()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -172,6 +175,7 @@ class Wire:
                 _up.remove(self)
             if not _up:
                 _put(_REAL)
+                use_own_folders()
 
     def __repr__(self) -> str:
         return f"Wire({', '.join(sorted(self.served))})"
