@@ -69,6 +69,11 @@ class Discovery:
         """Epoch seconds until which the copy is used as it is; 0 while there is none."""
         return 0 if self._copy is None else self._copy.serves_until(self._retry_at)
 
+    def forget(self) -> None:
+        """Be as at the beginning: without a copy, and without a failure that counts."""
+        self._failure.forget()
+        self._copy, self._retry_at = None, 0
+
     def find(self, now: int) -> Flow[VerifiedServer]:
         """Return the issuer's verified metadata.
 

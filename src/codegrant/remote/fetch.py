@@ -67,6 +67,10 @@ class LastFailure:
         if self._holds:
             self._noted = copy(error), now  # a copy has no traceback, which would hold much
 
+    def forget(self) -> None:
+        """Let the next attempt be made."""
+        self._noted = None
+
     def check(self, now: int) -> None:
         """Check that no attempt failed a moment ago.
 

@@ -64,6 +64,11 @@ class RemoteKeySet:
         """
         return 0 if self._copy is None else self._copy.serves_until(self._retry_at)
 
+    def forget(self) -> None:
+        """Be as at the beginning: without a copy, and without a failure that counts."""
+        self._failure.forget()
+        self._copy, self._retry_at = None, 0
+
     def find(self, kid: str | None, now: int) -> Flow[KeySet]:
         """Return the keys to verify a token with.
 

@@ -27,6 +27,7 @@ from codegrant.remote.sync import SyncDriver
 from codegrant.rules.uri import origin_of
 from codegrant.testing.apps import Served, ServedApp, as_served
 from codegrant.testing.folders import use_other_folders, use_own_folders
+from codegrant.testing.memory import begin_anew, remember_for_ever, remember_for_one_test
 
 __all__ = ["Unanswered", "Wire"]
 
@@ -51,7 +52,8 @@ class Wire:
     """The network of one test; a context manager that is up inside its `with`.
 
     Of several wires that are up, the newest is asked first. While one is, a web application that
-    opens its store opens an empty one, in a folder of the test's process.
+    opens its store opens an empty one, in a folder of the test's process. Whenever one goes up,
+    clients and resource servers forget what they know of their issuers.
 
     Args:
         let_out: origins that are really reached, e.g. `http://127.0.0.1:8000`.
@@ -167,6 +169,8 @@ class Wire:
             if len(_up) == 1:
                 _put(_DIVERTED)
                 use_other_folders()
+                remember_for_one_test()
+            begin_anew()
         return self
 
     def __exit__(self, *exc_info: object) -> None:
@@ -176,6 +180,7 @@ class Wire:
             if not _up:
                 _put(_REAL)
                 use_own_folders()
+                remember_for_ever()
 
     def __repr__(self) -> str:
         return f"Wire({', '.join(sorted(self.served))})"

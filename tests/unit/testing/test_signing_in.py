@@ -257,12 +257,13 @@ def test_a_test_client_of_the_other_kind_is_told_apart(
     site: Site, providers: dict[str, ProviderInProcess]
 ) -> None:
     path = f"{HOME}/login/one"
+    login_as: Any = providers["one"].login_as
 
     async def visit() -> None:
         transport = httpx.ASGITransport(site.app)
         async with httpx.AsyncClient(transport=transport, base_url=HOME) as browser:
             with pytest.raises(UsageError, match="has to be awaited") as caught:
-                providers["one"].login_as(browser, path=path)
+                login_as(browser, path=path)
             assert "login_as_async" in caught.value.hint
 
     asyncio.run(visit())
