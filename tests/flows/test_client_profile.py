@@ -17,7 +17,9 @@ from codegrant import (
     CodegrantError,
     ConfigurationError,
     ResponseRejected,
+    ServerMetadata,
     TokenRejected,
+    UsageError,
 )
 from codegrant.jose import PrivateKey
 from tests.flows.conftest import MakeApplication
@@ -98,6 +100,8 @@ def test_a_server_that_cannot_do_it_is_not_used(
         ({PAR: None}, "no_pushed_requests"),
         ({"dpop_signing_alg_values_supported": ["RS256"]}, "no_dpop_alg"),
         ({"code_challenge_methods_supported": ["plain"]}, "pkce_not_supported"),
+        ({"token_endpoint_auth_methods_supported": ["client_secret_basic"]}, "configuration_error"),
+        ({"token_endpoint_auth_signing_alg_values_supported": ["RS256"]}, "configuration_error"),
     ]
     for changes, code in cases:
         provider.describe(**{**signs, **changes})
@@ -167,6 +171,38 @@ def test_an_argument_against_it_is_refused_at_once(
     assert caught.value.message.startswith(f"{argument}: ")
     if argument not in {"profile", "redirect_uri"}:
         assert caught.value.code == "profile_not_met"
+
+
+@pytest.mark.requirement("CL-LO-04")
+def test_a_server_is_one_that_says_itself_what_it_does(
+    make_app: MakeApplication, provider: ProvingProvider
+) -> None:
+    given = {"client_secret": None, "private_key": KEYS["ES256"], "profile": "fapi2"}
+    described = ServerMetadata(
+        issuer=provider.issuer,
+        authorization_endpoint=f"{provider.issuer}/authorize",
+        token_endpoint=f"{provider.issuer}/token",
+    )
+    for server in (described, "yahoo", "github"):
+        with pytest.raises(ConfigurationError) as caught:
+            make_app(server, **given)
+        assert caught.value.code == "profile_not_met"
+        assert caught.value.message.startswith("server: ")
+    assert make_app("google", **given).client.flows.config.dpop
+
+
+@pytest.mark.requirement("CL-LO-04")
+def test_a_redirect_uri_of_one_login_is_held_to_it_too(
+    make: Callable[..., Application], provider: ProvingProvider
+) -> None:
+    app = make(redirect_uri=None)
+    for refused in ("http://app.example/cb", "com.example.app:/cb"):
+        with pytest.raises(UsageError):
+            app.start(redirect_uri=refused)
+    assert provider.count("/par") == 0
+    for fine in ("https://app.example/cb", "http://127.0.0.1:5000/cb"):
+        assert app.start(redirect_uri=fine).url
+    assert make(profile=None, dpop=True).start(redirect_uri="http://app.example/cb").url
 
 
 def test_what_it_takes_beside_them(make: Callable[..., Application]) -> None:

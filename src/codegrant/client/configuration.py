@@ -57,6 +57,7 @@ class ClientConfig:
             without such a binding is refused (RFC 9449).
         iss_required: whether a callback must name its issuer although the server's metadata does
             not promise it (RFC 9207).
+        redirect_https: whether a redirect URI must be https, or http on loopback.
         nonces: what each origin wants in its proofs.
     """
 
@@ -82,6 +83,7 @@ class ClientConfig:
     offline: bool = False
     dpop: bool = False
     iss_required: bool = False
+    redirect_https: bool = False
     nonces: ProofNonces = field(default_factory=ProofNonces, compare=False, repr=False)
     _authentication: list[tuple[ServerMetadata, ClientAuthentication]] = field(
         default_factory=list["tuple[ServerMetadata, ClientAuthentication]"],

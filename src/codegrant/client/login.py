@@ -33,6 +33,7 @@ from codegrant.messages.metadata import ServerMetadata
 from codegrant.providers import Quirk
 from codegrant.rules.metadata import VerifiedServer
 from codegrant.rules.pkce import challenge_of
+from codegrant.rules.uri import check_https_or_loopback
 from codegrant.sealing import KeyRing
 from codegrant.secret import Secret
 
@@ -275,7 +276,8 @@ def identity_at(
         redirect_uri: of this login, or `None` for the configured one.
 
     Raises:
-        UsageError: there is no redirect URI, or it is not absolute, or it has a fragment.
+        UsageError: there is no redirect URI, or it is not absolute, or has a fragment, or is not
+            https where it must be.
         MetadataRejected: the server has no token endpoint.
     """
     chosen = redirect_uri or config.redirect_uri
@@ -286,6 +288,8 @@ def identity_at(
             f"redirect_uri: {chosen!r} is not an absolute URI without fragment",
             code="bad_redirect_uri",
         )
+    if config.redirect_https:
+        check_https_or_loopback(chosen, name="redirect_uri")
     return ProviderIdentity(
         issuer=server.metadata.issuer or "",
         client_id=config.client_id,

@@ -20,8 +20,9 @@ _FAPI_ALGS = ("PS256", "ES256", "EdDSA")
 def apply_profile(config: ClientConfig, profile: ProfileName | None) -> ClientConfig:
     """Return `config` as a profile wants it.
 
-    `fapi2` is the FAPI 2.0 Security Profile §5.3.3 with DPoP: a client with a key, requests that
-    are pushed, tokens that are bound, a callback that names its issuer, PS256, ES256 or EdDSA.
+    `fapi2` is the FAPI 2.0 Security Profile §5.3.3 with DPoP: metadata from the server itself, a
+    client with a key, requests that are pushed, tokens that are bound, a callback over TLS that
+    names its issuer, PS256, ES256 or EdDSA.
 
     Args:
         config: of the client.
@@ -37,6 +38,10 @@ def apply_profile(config: ClientConfig, profile: ProfileName | None) -> ClientCo
 
     if profile != "fapi2":
         raise ConfigurationError(f"profile: {profile!r} is none; fapi2 is one")
+    if not isinstance(config.server, str):
+        raise _not_met("server", "its metadata is read at its issuer, and not given by hand")
+    if config.provider is not None and config.provider.pkce != "always":
+        raise _not_met("server", "it takes a code challenge")
     key = config.client_key
     if key is None or config.client_secret is not None or config.signed_secret is not None:
         raise _not_met("private_key", "the client has a key, and no secret")
@@ -60,11 +65,11 @@ def apply_profile(config: ClientConfig, profile: ProfileName | None) -> ClientCo
     return replace(
         config,
         client_key=ClientKey(usable, key.kid),
-        token_endpoint_auth_method="private_key_jwt",
         id_token_algs=config.id_token_algs or _FAPI_ALGS,
         pushed_requests=True,
         dpop=True,
         iss_required=True,
+        redirect_https=True,
     )
 
 
