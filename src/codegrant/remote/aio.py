@@ -40,6 +40,13 @@ __all__ = ["AsyncDriver"]
 _LOOK_SECONDS = 1.0
 # That wait for stores at the same time, at most.
 _THREADS = 16
+# Requests of one refresh: metadata, keys, tokens; and a revocation, if the login has ended.
+_REQUESTS = 4
+
+# The runs that must not be broken off and that this task is part of, the outermost first.
+_RUNS: contextvars.ContextVar[tuple[asyncio.Task[Any] | None, ...]] = contextvars.ContextVar(
+    "_RUNS", default=()
+)
 
 T = TypeVar("T")
 
@@ -49,7 +56,8 @@ class _Loop:
 
     def __init__(self, settings: HttpSettings, tls: ssl.SSLContext) -> None:
         self.http = _open(settings, tls)
-        self.tasks: set[asyncio.Task[None]] = set()
+        # Runs that must not be broken off, and what waits for each.
+        self.runs: dict[asyncio.Task[None], asyncio.Task[None]] = {}
         # A loop ends the asynchronous generators that began in it, as `asyncio.run` sees to:
         # with this one go the connections that nobody has closed.
         self._end = self._closed_at_end()
@@ -57,9 +65,9 @@ class _Loop:
             self._end.asend(None).send(None)
 
     async def settle(self) -> None:
-        """Wait until what must not be broken off has come to its end."""
-        while self.tasks:
-            await asyncio.wait(self.tasks)
+        """Wait until what must not be broken off has come to its end, but for what asks for it."""
+        while others := [end for run, end in self.runs.items() if run not in _RUNS.get()]:
+            await asyncio.wait(others)
 
     async def close(self) -> None:
         """Close the connections, once what must not be broken off has come to its end."""
@@ -276,10 +284,7 @@ class AsyncDriver:
             if leads and not effect.finishes:
                 await self._lead(process, effect, flight)
             elif leads:
-                tasks = self._loop().tasks
-                task = _finish(self._lead(process, effect, flight))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
+                self._finish(self._lead(process, effect, flight))
             if await flight.landed():
                 return outcome(flight.future)
             if leads:
@@ -333,27 +338,39 @@ class AsyncDriver:
             return call()
         return await called
 
+    def _finish(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begin `work`, which no end of the loop breaks off.
+
+        `asyncio.run` cancels every task that it knows and waits for their ends. This one it
+        does not know; it knows the one that waits, and that outlives being cancelled. But not
+        by longer than our part can take: a callback that waits for what has ended already
+        must not keep the program from its end.
+        """
+        patience = Lease.PATIENCE + _REQUESTS * self._settings.timeout
+
+        async def run() -> None:
+            _RUNS.set((*_RUNS.get(), asyncio.current_task()))
+            await work
+
+        async def wait() -> None:
+            left = None
+            while not running.done():
+                try:
+                    await asyncio.wait([running], timeout=left)
+                except asyncio.CancelledError:
+                    left = patience
+                else:
+                    running.cancel()
+
+        runs = self._loop().runs
+        running = asyncio.create_task(run())
+        asyncio.tasks._unregister_task(running)  # noqa: SLF001 - documented: "Extending asyncio"
+        runs[running] = ending = asyncio.create_task(wait())
+        ending.add_done_callback(lambda _: runs.pop(running))
+
     def _process(self) -> _Process:
         pid = os.getpid()
         return self._processes.get(pid) or self._processes.setdefault(pid, _Process())
-
-
-def _finish(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """Begin `work`, which no end of the loop breaks off; return what waits for it.
-
-    `asyncio.run` cancels every task that it knows and waits for their ends. This one it does
-    not know; it knows the one that waits, which outlives being cancelled.
-    """
-    task = asyncio.create_task(work)
-    asyncio.tasks._unregister_task(task)  # noqa: SLF001 - documented: "Extending asyncio"
-
-    async def wait() -> None:
-        while not task.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        task.result()
-
-    return asyncio.create_task(wait())
 
 
 def _current() -> tuple[int, asyncio.AbstractEventLoop]:

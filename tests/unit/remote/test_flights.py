@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -13,8 +14,10 @@ import pytest
 
 from codegrant.errors import TransportError
 from codegrant.flow import Effect, Flow, ask
+from codegrant.remote import aio
 from codegrant.remote.aio import AsyncDriver
 from codegrant.remote.effects import Call, Pause, SingleFlight
+from codegrant.remote.leases import Lease
 from codegrant.remote.sync import SyncDriver
 from codegrant.remote.transport import HttpSettings
 from tests.support.waiting import wait_until
@@ -139,6 +142,74 @@ def test_a_loop_that_ends_waits_for_what_must_be_finished() -> None:
     asyncio.run(main())
     assert work.ended == 1
     assert said.is_set()
+
+
+def test_a_loop_that_ends_does_not_wait_for_ever_for_what_a_program_calls(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The task that would have gone on with it was cancelled before."""
+    monkeypatch.setattr(Lease, "PATIENCE", 0.0)
+    monkeypatch.setattr(aio, "_REQUESTS", 0)
+    driver, ended = AsyncDriver(HttpSettings()), list[str]()
+
+    async def call() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("called off")
+
+    def flow() -> Flow[None]:
+        waiting: Call[None] = Call(call)
+        yield from ask(waiting)
+
+    async def main() -> None:
+        effect = SingleFlight("key", flow, finishes=True)
+        task = asyncio.create_task(driver.perform(effect))
+        for _ in range(10):  # as long as its loop goes on it may take its time
+            await asyncio.sleep(0)
+        assert not task.done()
+        assert ended == []
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+    assert ended == ["called off"]
+    assert [process.flights for process in driver._processes.values()] == [{}]
+
+
+def test_a_close_from_within_waits_for_all_others() -> None:
+    driver, work, others = AsyncDriver(HttpSettings()), Work(finishes=True), list[int]()
+
+    def flow() -> Flow[None]:
+        closing: Call[None] = Call(driver.aclose)
+        yield from ask(SingleFlight("inner", lambda: ask(closing), finishes=True))
+        others.append(work.ended)
+
+    async def main() -> None:
+        other = asyncio.create_task(driver.perform(work.effect))
+        await asyncio.to_thread(work.begins.wait)
+        effect: Effect[None] = SingleFlight("outer", flow, finishes=True)
+        closing = asyncio.create_task(driver.perform(effect))
+        asyncio.get_running_loop().call_later(0.01, work.go_on.set)
+        await closing
+        await other
+        await driver.aclose()
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+    assert others == [1]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="there are no eager tasks")
+def test_what_must_be_finished_may_be_so_at_once() -> None:
+    driver = AsyncDriver(HttpSettings())
+    effect: Effect[int] = SingleFlight("key", lambda: ask(Call(lambda: 7)), finishes=True)
+
+    async def main() -> int:
+        loop = asyncio.get_running_loop()
+        loop.set_task_factory(vars(asyncio)["eager_task_factory"])
+        answer: int = await driver.perform(effect)
+        await driver.aclose()
+        return answer
+
+    assert asyncio.run(main()) == 7
 
 
 @pytest.mark.parametrize("finishes", [False, True])

@@ -99,8 +99,10 @@ def test_a_flow_runs_between_taking_and_releasing(perform: Callable[[Any], Any])
     assert threads() == set()
 
 
-@pytest.mark.usefixtures("quick")
-def test_who_has_not_got_it_waits_and_does_not_run(perform: Callable[[Any], Any]) -> None:
+def test_who_has_not_got_it_waits_and_does_not_run(
+    perform: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Lease, "LOOK_AFTER", 0.005)
     place = Place(False, False, False)
     assert perform(place.effect(place.work)) == "done"
     assert place.steps == ["take", "take", "take", "take", "work", "release"]
