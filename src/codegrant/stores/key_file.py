@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import secrets
@@ -15,6 +16,9 @@ from codegrant.stores import faults
 __all__ = ["read_or_create_key_file", "sync_folder"]
 
 _log = logging.getLogger("codegrant.stores")
+
+# File systems of a network, say, that make names durable by themselves or not at all.
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def read_or_create_key_file(path: str | os.PathLike[str]) -> KeyRing:
@@ -93,5 +97,8 @@ def sync_folder(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
     finally:
         os.close(descriptor)

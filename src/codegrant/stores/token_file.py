@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import monotonic, sleep
 
 from codegrant.client.tokens import Tokens
 from codegrant.errors import StoreError
@@ -37,6 +38,9 @@ _LINK = {errno.ELOOP, errno.EMLINK}
 _OTHERS = 0o077
 _MOST_LOCK_BYTES = 256
 _OTHERS_WRITE = 0o022
+# Seconds: for the lock, as Windows has it too, and between two looks at it.
+_PATIENCE = 10.0
+_LOOK_AFTER = 0.005
 _LOG_IN_AGAIN = "delete() it, or remove the file, and log in again"
 
 
@@ -205,7 +209,10 @@ class TokenFile:
 
     @contextmanager
     def _locked(self) -> Generator[int, None, None]:
-        """Hold the lock file, and give its descriptor: of all who ask, one at a time."""
+        """Hold the lock file, and give its descriptor: of all who ask, one at a time.
+
+        Nobody waits for ever for one that was stopped in the middle of its step.
+        """
         self._check_folder()
         path = self._path.with_name(f"{self._path.name}.lock")
         with self._faults(path):
@@ -216,7 +223,11 @@ class TokenFile:
                 msvcrt.locking(descriptor, msvcrt.LK_LOCK, 1)
                 yield descriptor
             else:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                give_up_at = monotonic() + _PATIENCE
+                while not _try_lock(descriptor):
+                    if monotonic() >= give_up_at:
+                        raise faults.busy(str(path))
+                    sleep(_LOOK_AFTER)
                 try:
                     yield descriptor
                 finally:
@@ -267,6 +278,15 @@ class TokenFile:
 
     def __repr__(self) -> str:
         return f"TokenFile({str(self._path)!r})"
+
+
+def _try_lock(descriptor: int) -> bool:
+    """Lock a file, if nobody else has locked it."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _read_lease(lock: int) -> tuple[str, int]:

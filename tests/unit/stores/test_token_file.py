@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ import pytest
 
 from codegrant import ConfigurationError, KeyRing, Secret, StoreError
 from codegrant.client import LeasedTokens, MemoryTokens
+from codegrant.stores import token_file
 from codegrant.stores.token_file import TokenFile
 from tests.unit.client.samples import TOKENS
 
@@ -457,6 +459,84 @@ def test_a_child_that_is_forked_during_a_save_holds_nothing_up(
     again.join()
     assert not held_up
     assert file.load() == NEXT
+
+
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+from codegrant.stores.token_file import TokenFile
+
+move = Path.replace
+
+def stop_and_move(self, target):
+    print("holds the lock", flush=True)
+    os.kill(os.getpid(), signal.SIGSTOP)
+    return move(self, target)
+
+file = TokenFile(sys.argv[1])
+found = file.load()
+Path.replace = stop_and_move
+print(file.save(found))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="nobody can stop a process")
+def test_nobody_waits_for_ever_for_a_process_that_was_stopped_in_the_middle(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_file, "_PATIENCE", 0.05)
+    file = TokenFile(path)
+    file.save(TOKENS)
+    stopped = subprocess.Popen(
+        [sys.executable, "-c", STOPPED, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert stopped.stdout is not None
+        assert stopped.stdout.readline() == "holds the lock\n"
+        for step in (
+            lambda: file.save(NEXT),
+            file.delete,
+            lambda: file.take_lease(b"o" * 16, 100, 5),
+            lambda: file.release_lease(b"o" * 16),
+        ):
+            error = refused(step)
+            assert error.code == "store_busy"
+            assert "login.lock" in error.message
+        assert file.load() == TOKENS
+        os.waitid(os.P_PID, stopped.pid, os.WSTOPPED | os.WNOWAIT)
+        stopped.send_signal(signal.SIGCONT)
+        assert stopped.communicate(timeout=30)[0] == "True\n"
+    finally:
+        stopped.kill()
+        stopped.communicate()
+    assert file.save(NEXT)
+    assert file.load() == NEXT
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        pytest.param(errno.EINVAL, None, id="a file system that cannot"),
+        pytest.param(errno.ENOTSUP, None, id="another that cannot"),
+        pytest.param(errno.EIO, "store_failed", id="a disk that fails"),
+    ],
+)
+def test_a_folder_that_cannot_be_synced_is_no_failure_unless_its_disk_is_one(
+    file: TokenFile, monkeypatch: pytest.MonkeyPatch, number: int, code: str | None
+) -> None:
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    if code is None:
+        assert file.save(TOKENS)
+    else:
+        assert refused(lambda: file.save(TOKENS)).code == code
+    assert file.load() == TOKENS
 
 
 @pytest.mark.parametrize("wrong", ["link", "mode"])
