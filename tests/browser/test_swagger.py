@@ -30,17 +30,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
 @pytest.fixture
 def api(server: Serving, tmp_path: Path) -> Iterator[WebProgram]:
     """Serve the program of the document; its client is registered as the document says."""
-    program = example("fastapi_api.py", ROOT / "docs" / "fastapi.md")
-    (tmp_path / "fastapi_api.py").write_text(program.text, encoding="utf-8")
+    example("fastapi_api.py", ROOT / "docs" / "fastapi.md").write(tmp_path)
     port = free_port()
     server.run("resources", "add", "https://api.example", "--id", "api", "--scope", "profile")
     redirect_uri = f"http://127.0.0.1:{port}/docs/oauth2-redirect"
     options = ("--public", "--audience", "https://api.example", "--redirect-uri", redirect_uri)
     server.run("clients", "add", "swagger", *options)
-    with WebProgram.uvicorn(
-        "fastapi_api:app", tmp_path, port, {"ISSUER": server.issuer}
-    ) as program_running:
-        yield program_running
+    with WebProgram.uvicorn("fastapi_api:app", tmp_path, port, {"ISSUER": server.issuer}) as api:
+        yield api
 
 
 @pytest.fixture
