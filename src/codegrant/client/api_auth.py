@@ -16,12 +16,10 @@ from codegrant.client.authorizing import (
     BearerCalls,
     Calls,
     RefreshingCalls,
-    async_steps,
-    rewind_form,
-    steps,
 )
 from codegrant.client.live import OnTokens
 from codegrant.client.saved import SavedTokens
+from codegrant.client.stepping import async_steps, rewind_form, steps
 from codegrant.client.tokens import Tokens
 from codegrant.secret import Secret
 

@@ -1,11 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import copy
+import json
+import pickle
+from collections.abc import Callable
+from dataclasses import asdict, replace
 
 import pytest
 
 from codegrant.client.tokens import Tokens
 from codegrant.errors import SealBroken, UsageError
+from codegrant.jose import PrivateKey
 from codegrant.sealing import KeyRing
 from codegrant.secret import Secret
 from tests.unit.client.samples import NOW, TOKENS
@@ -24,6 +29,7 @@ BARE = Tokens(
         pytest.param(replace(TOKENS, refresh_token=None), id="without a refresh token"),
         pytest.param(replace(TOKENS, identity=None, id_token=None), id="without an identity"),
         pytest.param(replace(TOKENS, extra={}), id="with nothing further"),
+        pytest.param(replace(TOKENS, dpop_key=PrivateKey.generate("ES256")), id="bound to a key"),
         pytest.param(replace(BARE, access_token=Secret('"\\\n\U0001f511')), id="of odd text"),
     ],
 )
@@ -37,6 +43,32 @@ def test_tokens_that_were_sealed_open_to_themselves(tokens: Tokens) -> None:
         assert opened.verified_identity().amr == ("pwd", "otp")
     assert "s3cret" not in sealed
     assert tokens.seal(RING) != sealed
+
+
+def test_the_key_of_bound_tokens_signs_as_before() -> None:
+    for alg in ("ES256", "EdDSA", "Ed25519"):
+        key = PrivateKey.generate(alg)
+        opened = Tokens.open(replace(TOKENS, dpop_key=key).seal(RING), RING).dpop_key
+        assert opened is not None
+        assert (opened, opened.spelling) == (key, alg)
+
+
+def test_tokens_that_were_sealed_when_they_had_fewer_members_are_bearer_tokens() -> None:
+    purpose = "codegrant client tokens 1"
+    values = json.loads(RING.open(purpose, replace(TOKENS, resource=()).seal(RING)))
+    for name in ("resource", "grant_type", "audience", "dpop_key"):
+        del values[name]
+    opened = Tokens.open(RING.seal(purpose, json.dumps(values).encode()), RING)
+    assert opened == replace(TOKENS, resource=())
+    assert opened.dpop_key is None
+
+
+@pytest.mark.parametrize("copy_of", [pickle.dumps, copy.deepcopy, asdict])
+def test_the_key_of_bound_tokens_is_not_copied_by_accident(
+    copy_of: Callable[[Tokens], object],
+) -> None:
+    with pytest.raises(TypeError):
+        copy_of(replace(TOKENS, dpop_key=PrivateKey.generate("ES256")))
 
 
 def test_a_new_key_opens_what_the_old_one_sealed_and_seals_alone() -> None:
