@@ -124,7 +124,12 @@ class WebLogin:
         return self._addresses.session_cookie()
 
     def respond(self, request: Request, now: int) -> Flow[Response]:
-        """Return the answer to a request for one of `routes`."""
+        """Return the answer to a request for one of `routes`.
+
+        One that a browser makes ahead of time changes nothing: 503 is no page to keep for later.
+        """
+        if "prefetch" in f"{request.headers.get('sec-purpose')} {request.headers.get('purpose')}":
+            return Response(status=503, headers=Headers(NOT_KEPT))
         if request.path == self._addresses.logout_path:
             return (yield from self._logout.sign_out(request, now))
         if request.path == self._addresses.logged_out_path:
@@ -190,7 +195,9 @@ class WebLogin:
 
     def explain(self, request: Request, error: StoreError) -> Flow[Response]:
         """Return the page for a request that could not be served for want of the store."""
-        is_page = request.method in {"GET", "HEAD"}
+        is_page = (
+            request.method in {"GET", "HEAD"} and request.path not in self._addresses.callbacks
+        )
         page = safe_return_to(self._addresses.here(request)) if is_page else None
         retry = page or self._addresses.home(request)
         return (yield from answer_failure(error, retry, what="looking up who is signed in failed"))

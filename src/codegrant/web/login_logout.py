@@ -212,11 +212,15 @@ class LoginLogout:
     def _is_own(self, request: Request) -> bool:
         """Return whether a page of the application itself asked, as the browser says.
 
-        An older browser says nothing about a link; a form tells its origin.
+        A link must be followed: an image whose address somebody has written into a page asks
+        nothing. An older browser says nothing about a link; a form tells its origin.
         """
         site = request.headers.get("sec-fetch-site")
-        if site or request.method == "GET":
-            return site == "same-origin" or (site == "none" and request.method == "POST")
+        if request.method == "GET":
+            followed = request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+            return site == "same-origin" and followed
+        if site:
+            return site in {"same-origin", "none"}
         origin = request.headers.get("origin")
         return not origin or origin == self._addresses.origin(request)
 

@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from codegrant.client.aio import AsyncClient
 from codegrant.client.configuration import ClientConfig
@@ -29,6 +29,7 @@ __all__ = [
     "TokenStore",
     "check_signed_in",
     "check_usable",
+    "clients_by_colour",
     "clients_by_name",
     "find_configured_keys",
     "find_key_file",
@@ -77,6 +78,23 @@ def clients_by_name(
                 f"not {name}: {type(one).__name__}"
             )
     return {name: one for name, one in found.items() if isinstance(one, kind)}
+
+
+def clients_by_colour(
+    client: AnyClient | Mapping[str, AnyClient],
+) -> tuple[dict[str, Client], dict[str, AsyncClient]]:
+    """Return the clients by their names, those of one kind and those of the other: one is empty.
+
+    Args:
+        client: as an application gives it, for a framework that can wait for both.
+
+    Raises:
+        UsageError: there are some of both kinds.
+    """
+    given = list(client.values()) if isinstance(client, Mapping) else [client]
+    if any(isinstance(one, AsyncClient) for one in given):
+        return {}, clients_by_name(cast("Any", client), AsyncClient)
+    return clients_by_name(cast("Any", client), Client), {}
 
 
 def find_configured_keys(secrets: Sequence[str | bytes] = ()) -> KeyRing | None:

@@ -237,6 +237,60 @@ def test_a_foreign_link_signs_nobody_out(browser: SiteBrowser, provider: MockPro
     assert browser.who() is None
 
 
+def test_an_image_with_the_address_of_the_logout_signs_nobody_out(
+    browser: SiteBrowser, provider: MockProvider
+) -> None:
+    """Somebody has written it into a page of the application, as a picture of theirs."""
+    browser.log_in(provider)
+    own = {"Sec-Fetch-Site": "same-origin"}
+    asked = browser.get("/logout", {**own, "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"})
+    assert 'id="logout-yes"' in asked.text
+    assert browser.who() == "person-1"
+    assert browser.get("/logout", {**own, "Sec-Fetch-Mode": "navigate"}).location == "/"
+    assert browser.who() is None
+
+
+@pytest.mark.parametrize(
+    "early",
+    [
+        pytest.param({"Sec-Purpose": "prefetch"}, id="prefetch"),
+        pytest.param({"Sec-Purpose": "prefetch;prerender"}, id="prerender"),
+        pytest.param({"Purpose": "prefetch"}, id="an older browser"),
+    ],
+)
+def test_what_a_browser_fetches_ahead_of_time_changes_nothing(
+    browser: SiteBrowser, provider: MockProvider, early: dict[str, str]
+) -> None:
+    callback = browser.start(provider, "/login?return_to=/profile")
+    for path in ("/login", callback):
+        answer = browser.get(path, early)
+        assert (answer.status, answer.headers.get_all("set-cookie")) == (503, ())
+        assert answer.headers.get("cache-control") == "no-store"
+    assert provider.count("/token") == 0
+    assert browser.get(callback).location == "/profile"
+    own = {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"}
+    assert browser.get("/logout", {**own, **early}).status == 503
+    assert browser.who() == "person-1"
+    assert browser.get("/logout", own).status == 303
+    assert browser.who() is None
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "OPTIONS"])
+def test_another_method_starts_finishes_and_ends_no_login(
+    browser: SiteBrowser, provider: MockProvider, method: str
+) -> None:
+    callback = browser.start(provider, "/login?return_to=/profile")
+    for path in ("/login", callback, "/logout", "/logout/done", "/logout/backchannel"):
+        answer = browser.send(method, path, {"Sec-Fetch-Site": "same-origin"})
+        assert not answer.headers.get_all("set-cookie")
+        assert (answer.status, answer.location) in {(405, ""), (200, "")}
+        assert answer.status == 405 or method == "OPTIONS"
+    assert provider.count("/token") == 0
+    assert browser.get(callback).location == "/profile"
+    assert browser.send(method, "/logout", {"Sec-Fetch-Site": "same-origin"}).location == ""
+    assert browser.who() == "person-1"
+
+
 def test_a_foreign_form_of_a_browser_that_tells_nothing_signs_nobody_out(
     make_site: MakeSite, provider: MockProvider
 ) -> None:

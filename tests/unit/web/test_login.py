@@ -209,6 +209,7 @@ def test_signing_out_takes_a_page_of_the_own_origin(
         ("POST", "/orders", "/"),
         ("GET", f"{ORIGIN}//evil.example/", "/"),
         ("GET", "/%5Cevil.example", "/"),
+        ("GET", "/callback?code=x&state=y", "/"),
     ],
 )
 def test_the_page_of_a_failed_store_leads_back_and_nowhere_else(

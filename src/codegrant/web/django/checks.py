@@ -8,12 +8,13 @@ from typing import Any
 from django.conf import settings
 from django.core import checks
 from django.core.checks import CheckMessage, Error
-from django.urls import NoReverseMatch, get_script_prefix, reverse
+from django.urls import NoReverseMatch, Resolver404, get_script_prefix, resolve, reverse
 from django.utils.module_loading import import_string
 
 from codegrant.errors import CodegrantError
 from codegrant.web.django.keys import find_keys
 from codegrant.web.django.site import find_site_login
+from codegrant.web.django.users import LOGIN
 
 __all__ = ["check_addresses", "check_deployment", "check_login", "check_middleware"]
 
@@ -107,6 +108,8 @@ def _addresses() -> Iterator[CheckMessage]:
     if login is None:
         return
     for name, at in login.addresses():
+        if _login_at(at) is login:
+            continue
         try:
             found = reverse(f"codegrant:{name}")
         except NoReverseMatch:
@@ -116,7 +119,14 @@ def _addresses() -> Iterator[CheckMessage]:
                 id="codegrant.E007",
             )
             return
-        if found != get_script_prefix().rstrip("/") + at:
+        if found == get_script_prefix().rstrip("/") + at:
+            yield checks.Warning(
+                f"The login's address {at} is answered by another view.",
+                hint="Include login.urls in front of it; of two logins give one other paths and "
+                'a namespace: path("", include(staff.urls, namespace="staff")).',
+                id="codegrant.W005",
+            )
+        else:
             yield Error(
                 f"The login's address {at} is at {found}.",
                 hint='Include login.urls at the root, path("", ...), and say where the '
@@ -124,6 +134,14 @@ def _addresses() -> Iterator[CheckMessage]:
                 "logout_path=...).",
                 id="codegrant.E008",
             )
+
+
+def _login_at(path: str) -> object:
+    """Return the login whose view answers a path below the site's root; None without one."""
+    try:
+        return getattr(resolve(path).func, LOGIN, None)
+    except Resolver404:
+        return None
 
 
 def _deployment() -> Iterator[CheckMessage]:

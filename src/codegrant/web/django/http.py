@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 
 from codegrant.client.api import ApiSession, AsyncApiSession
@@ -21,6 +21,7 @@ __all__ = [
     "Visit",
     "from_django",
     "guard",
+    "hide_parameters",
     "keep_out_of_caches",
     "read_form",
     "to_django",
@@ -87,6 +88,13 @@ def from_django(request: HttpRequest, body: bytes = b"") -> Request:
         body=body,
         peer=meta.get("REMOTE_ADDR") or "",
     )
+
+
+def hide_parameters(request: HttpRequest) -> None:
+    """Keep codes and tokens out of what Django logs and reports of a request that fails."""
+    kept: Any = request
+    kept.META["QUERY_STRING"], kept.GET = "", QueryDict()
+    kept.sensitive_post_parameters = "__ALL__"
 
 
 def read_form(request: HttpRequest) -> bytes:

@@ -27,7 +27,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from codegrant.client.aio import AsyncClient
 from codegrant.client.api import ApiSession, AsyncApiSession
-from codegrant.client.effects import DeleteSession, FinishCallback, StoredSession
+from codegrant.client.effects import DeleteSession
 from codegrant.client.facade import Client
 from codegrant.client.tokens import Tokens
 from codegrant.errors import LoginRequired, StoreError
@@ -36,11 +36,21 @@ from codegrant.http import Request
 from codegrant.rules.identity import Identity
 from codegrant.rules.return_to import safe_return_to
 from codegrant.sealing import KeyRing
-from codegrant.web.django.http import Visit, from_django, guard, read_form, to_django, visits_of
+from codegrant.web.django.http import (
+    Visit,
+    from_django,
+    guard,
+    hide_parameters,
+    read_form,
+    to_django,
+    visits_of,
+)
 from codegrant.web.django.keys import find_keys
 from codegrant.web.django.users import (
+    LOGIN,
     NewUser,
     admit,
+    begun_by,
     has_users,
     make_user,
     may_enter,
@@ -51,12 +61,7 @@ from codegrant.web.login_effects import AtProvider, Pause
 from codegrant.web.login_logout import LogoutAt
 from codegrant.web.login_options import LoginAsk
 from codegrant.web.login_sessions import SignedIn
-from codegrant.web.login_setup import (
-    TokenStore,
-    check_signed_in,
-    check_usable,
-    clients_by_name,
-)
+from codegrant.web.login_setup import TokenStore, check_signed_in, check_usable, clients_by_colour
 from codegrant.web.login_tokens import SessionTokens
 
 if TYPE_CHECKING:
@@ -116,7 +121,7 @@ class Login(Generic[C]):
         ask: LoginAsk = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._clients, self._async_clients = _by_colour(client)
+        self._clients, self._async_clients = clients_by_colour(client)
         self._store, self._ring, self._clock = store, key_ring, clock
         flows = {name: one.flows for name, one in self._clients.items()}
         flows |= {name: one.flows for name, one in self._async_clients.items()}
@@ -142,7 +147,8 @@ class Login(Generic[C]):
         """The addresses, for `include` at the root of the site.
 
         For `reverse` they are `codegrant:login`, `codegrant:callback` and
-        `codegrant:logout`; of several providers also `codegrant:login.NAME`.
+        `codegrant:logout`; of several providers also `codegrant:login.NAME`. A second login
+        needs other paths and a namespace: `include(staff.urls, namespace="staff")`.
         """
         answer: Callable[[HttpRequest], Any] = self._answer
 
@@ -158,6 +164,7 @@ class Login(Generic[C]):
         for alias in connections:
             answer = transaction.non_atomic_requests(using=alias)(answer)
         answer = csrf_exempt(answer)
+        vars(answer)[LOGIN] = self
         patterns = [path(at[1:], answer, name=name) for name, at in self._web.routes()]
         return patterns, "codegrant"
 
@@ -327,7 +334,7 @@ class Login(Generic[C]):
 
         def perform(effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run` asks
             answer = self._perform(effect)
-            begun.extend(_begun_by(effect))
+            begun.extend(begun_by(effect))
             return answer
 
         flow = self._web.respond(self._ours(request), self._now())
@@ -338,7 +345,7 @@ class Login(Generic[C]):
 
         async def perform(effect: Effect[Any]) -> Any:  # noqa: ANN401 - as `flow.run_async` asks
             answer = await self._perform_async(effect)
-            begun.extend(_begun_by(effect))
+            begun.extend(begun_by(effect))
             return answer
 
         flow = self._web.respond(self._ours(request), self._now())
@@ -354,24 +361,40 @@ class Login(Generic[C]):
         has logged what failed, with the reference that the page shows.
         """
         if has_users(request):
-            for digest in begun:
-                flow = self._web.sessions.find_by_digest(digest, self._now())
-                signed_in = self._run(flow)
-                if signed_in is not None and not admit(request, signed_in, self._new_user):
-                    self.end(digest)
+            for digest in begun if response.status_code == 303 else ():
+                if not self._admit(request, digest):
                     response = to_django(no_account_page(self.url(request)))
             if request.path_info == self._logout_path and response.status_code == 303:
                 auth.logout(request)
         vars(response)["_has_been_logged"] = True
         return response
 
+    def _admit(self, request: HttpRequest, digest: bytes) -> bool:
+        """Log in the user of a session that has begun; who stays outside has none here either.
+
+        Raises:
+            Exception: what `new_user` raised, or the database.
+        """
+        signed_in = self._run(self._web.sessions.find_by_digest(digest, self._now()))
+        if signed_in is None:
+            return True
+        is_admitted = False
+        try:
+            is_admitted = admit(request, signed_in, self._new_user)
+        finally:
+            if not is_admitted:
+                self.end(digest)
+        return is_admitted
+
     def _ours(self, request: HttpRequest) -> Request:
-        """Return a request for one of the addresses; Django's `next` is our `return_to`."""
+        """Take what a request for one of the addresses says; `next` is our `return_to`."""
         ours = from_django(request, read_form(request))
-        target = request.GET.get("next")
-        if target is None or "return_to" in request.GET or ours.path not in self._starts:
+        target, has_own = request.GET.get("next"), "return_to" in request.GET
+        hide_parameters(request)
+        if target is None or has_own or ours.path not in self._starts:
             return ours
-        return replace(ours, query=urlencode({"return_to": target}))
+        query = f"{ours.query}&{urlencode({'return_to': target})}"
+        return replace(ours, query=query)
 
     def _run(self, flow: Flow[R]) -> R:
         return run(flow, self._perform)
@@ -422,22 +445,3 @@ class Login(Generic[C]):
         if self._ring is None:
             self._ring = find_keys()
         return self._ring
-
-
-def _begun_by(effect: Effect[Any]) -> list[bytes]:
-    """Return the digest of the session that an effect has begun."""
-    match effect:
-        case FinishCallback(session=StoredSession(digest=digest)):
-            return [digest]
-        case _:
-            return []
-
-
-def _by_colour(
-    client: C | Mapping[str, C],
-) -> tuple[dict[str, Client], dict[str, AsyncClient]]:
-    """Return the clients by their names, those of one kind and those of the other."""
-    given = list(client.values()) if isinstance(client, Mapping) else [client]
-    if any(isinstance(one, AsyncClient) for one in given):
-        return {}, clients_by_name(cast("Any", client), AsyncClient)
-    return clients_by_name(cast("Any", client), Client), {}

@@ -19,6 +19,8 @@ from django.db import IntegrityError, router, transaction
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
+from codegrant.client.effects import FinishCallback, StoredSession
+from codegrant.flow import Effect
 from codegrant.http import Response
 from codegrant.secret import digest_of
 from codegrant.web.login_pages import failure_page
@@ -31,9 +33,11 @@ if TYPE_CHECKING:
 __all__ = [
     "BOUND",
     "FOLLOWED",
+    "LOGIN",
     "NewUser",
     "SessionOf",
     "admit",
+    "begun_by",
     "find_or_make_user",
     "follow",
     "has_users",
@@ -50,6 +54,8 @@ _log = logging.getLogger("codegrant.web.django")
 BOUND = "_codegrant_session"
 # In a request: the login that its user follows.
 FOLLOWED = "codegrant.followed"
+# Of a view that answers an address of a login: that login.
+LOGIN = "codegrant_login"
 _LONGEST = 255
 _LONGEST_NAME = 150
 _NUL = "\0"
@@ -124,6 +130,15 @@ def may_enter(request: HttpRequest, login: SessionOf) -> bool:
     if login.current(request) is None:
         return False
     return request.META.get(FOLLOWED) is not login or request.user.is_authenticated
+
+
+def begun_by(effect: Effect[Any]) -> list[bytes]:
+    """Return the digest of the session that an effect has begun."""
+    match effect:
+        case FinishCallback(session=StoredSession(digest=digest)):
+            return [digest]
+        case _:
+            return []
 
 
 def find_or_make_user(signed_in: SignedIn, new_user: NewUser) -> AbstractBaseUser | None:

@@ -12,7 +12,7 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db import connections
 from django.test import override_settings
-from django.urls import clear_url_caches, include, path
+from django.urls import clear_url_caches, include, path, reverse
 
 from codegrant.web.django import Login
 from codegrant.web.django.middleware import LoginMiddleware
@@ -104,6 +104,36 @@ def test_a_long_secret_of_ours_goes_before_a_short_one_of_djangos(
 def test_addresses_below_another_path_are_told(login: Login[Any]) -> None:
     whole_site.urlpatterns[6] = path("accounts/", include(login.urls))
     assert found() == ["codegrant.E008"] * len(list(login.addresses()))
+
+
+def test_a_view_in_front_of_an_address_is_told(login: Login[Any]) -> None:
+    whole_site.urlpatterns.insert(0, path("logout", whole_site.home))
+    try:
+        assert found() == ["codegrant.W005"]
+    finally:
+        del whole_site.urlpatterns[0]
+    assert found() == []
+
+
+def test_a_second_login_has_paths_and_a_namespace_of_its_own(
+    login: Login[Any], client_of: MakeClient, provider: MockProvider
+) -> None:
+    staff = Login(
+        client_of(provider),
+        public_url="https://app.example",
+        login_path="/staff/login",
+        callback_path="/staff/callback",
+        logout_path="/staff/logout",
+    )
+    whole_site.urlpatterns.append(path("", include(staff.urls, namespace="staff")))
+    for one in (login, staff):  # whichever the setting names
+        django_project.login = one
+        assert found(deploy=True) == []
+    with override_settings(**whole_site.SETTINGS):
+        clear_url_caches()
+        assert reverse("codegrant:login") == "/login"
+        assert reverse("staff:login") == "/staff/login"
+        assert reverse("staff:callback") == "/staff/callback"
 
 
 def test_a_site_that_everybody_reaches_names_its_hosts(

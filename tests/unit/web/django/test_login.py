@@ -18,6 +18,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 
 from codegrant import AsyncClient, Client, ConfigurationError, KeyRing, LoginRequired, UsageError
+from codegrant.client import LoginOptions
 from codegrant.web.django import Login
 from codegrant.web.django.keys import find_keys
 from codegrant.web.django.middleware import LoginMiddleware
@@ -73,6 +74,17 @@ def test_next_leads_where_return_to_does(
     browser: SiteBrowser, provider: MockProvider, query: str, target: str
 ) -> None:
     assert browser.log_in(provider, f"/login?{query}").location == target
+
+
+def test_next_leaves_what_a_link_asks_for_as_it_is(
+    make_browser: MakeBrowser, provider: MockProvider
+) -> None:
+    """Django puts `next` behind whatever `LOGIN_URL` has in its query."""
+    ask = {"strong": LoginOptions(acr_values="phr")}
+    browser = make_browser({"ask": ask}, LOGIN_URL="/login?ask=strong")
+    started = browser.get("/login?ask=strong&next=/profile")
+    assert "acr_values=phr" in started.location
+    assert browser.get(provider.authorize(started.location)).location == "/profile"
 
 
 def test_a_callback_is_posted_to_without_a_token_of_djangos(

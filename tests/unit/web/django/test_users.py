@@ -338,6 +338,22 @@ def test_the_site_says_what_becomes_of_a_new_person(
     assert [one.identity.subject for one in asked] == ["person-1", "ada"]
 
 
+def test_an_error_of_the_site_leaves_nobody_signed_in(
+    make_site: MakeSite, provider: MockProvider
+) -> None:
+    def new_user(signed_in: SignedIn) -> User:
+        raise RuntimeError("the directory does not answer")
+
+    visitor = make_site(new_user=new_user)
+    callback = visitor.start(provider)
+    with pytest.raises(RuntimeError, match="the directory"):
+        visitor.get(callback)
+    assert Session.objects.count() == 0
+    assert visitor.get(callback).status_code == 303  # a repeat
+    assert visitor.user() == ""
+    assert "sessionid" not in visitor.browser.cookies
+
+
 def test_a_user_who_is_not_active_stays_outside(visitor: Visitor, provider: MockProvider) -> None:
     visitor.log_in(provider)
     User.objects.update(is_active=False)
