@@ -142,8 +142,10 @@ def test_a_site_that_everybody_reaches_names_its_hosts(
     assert found(ALLOWED_HOSTS=["*"]) == []
     assert found(deploy=True, ALLOWED_HOSTS=["*"]) == ["codegrant.W003"]
     django_project.login = Login(client_of(provider), public_url="https://app.example")
+    whole_site.place(django_project.login)
     assert found(deploy=True, ALLOWED_HOSTS=["*"]) == []
     django_project.login = Login(client_of(provider), public_url="http://localhost:8000")
+    whole_site.place(django_project.login)
     assert found() == []
     assert found(deploy=True) == ["codegrant.W004"]
 
