@@ -25,9 +25,10 @@ from codegrant.web.login_sessions import SignedIn
 from codegrant.web.login_setup import AsyncTokenStore, check_signed_in
 
 try:
-    from fastapi import FastAPI, Request
+    from fastapi import FastAPI
     from fastapi.openapi.models import APIKey, APIKeyIn
     from fastapi.openapi.models import SecurityBase as SecurityModel
+    from fastapi.requests import HTTPConnection
     from fastapi.security.base import SecurityBase
 except ImportError as _error:  # pragma: no cover - seen in the test of the bare wheel
     raise ConfigurationError(
@@ -90,12 +91,12 @@ class Login(starlette.Login, SecurityBase):
             }
         )
 
-    async def __call__(self, request: Request) -> SignedIn:
-        """Return who is signed in, as a dependency.
+    async def __call__(self, request: HTTPConnection) -> SignedIn:
+        """Return who is signed in, as a dependency; of a request or a WebSocket.
 
         Raises:
             LoginRequired: nobody is; left alone, a page is answered with a redirect to the
-                login, anything else with 401.
+                login, a WebSocket is refused, anything else answered with 401.
             StoreError: the store cannot say; left alone, the answer is a 503.
         """
         signed_in = check_signed_in(await self.current(request))

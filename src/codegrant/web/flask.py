@@ -136,8 +136,14 @@ class Login:
         `codegrant.logout`; of several providers also `codegrant.login.NAME`.
 
         Raises:
-            ConfigurationError: the application's secret has under 32 characters.
+            ConfigurationError: the application's secret has under 32 characters, or it has a
+                login already.
         """
+        if "codegrant.login" in app.view_functions:
+            raise ConfigurationError(
+                "app: it has a Login already",
+                hint="one takes several providers: Login(app, {'google': Client(...), ...})",
+            )
         if self._ring is None:
             _find_configured_keys(app)  # a wrong key is told now rather than at the first login
         for name, path in self._web.routes():

@@ -287,7 +287,10 @@ class LoginCallback:
             tokens = yield from ask(AtProvider(name, lambda: flows.finish_login(url, login, now)))
             found = yield from ask(AtProvider(name, lambda: flows.find_identity(tokens, now)))
         except CodegrantError:
-            yield from ask(FinishCallback(login_digest=digest, sealed_answer="", answer_until=now))
+            with suppress(StoreError):  # what failed first is what the person is told
+                yield from ask(
+                    FinishCallback(login_digest=digest, sealed_answer="", answer_until=now)
+                )
             raise
         session_id, cookies = login.session_id, self._addresses.cookies(request)
         location = login.return_to or self._addresses.home(request)

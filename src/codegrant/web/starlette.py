@@ -35,6 +35,7 @@ try:
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import Response
     from starlette.routing import Route
+    from starlette.websockets import WebSocket
 except ImportError as _error:  # pragma: no cover - seen in the test of the bare wheel
     raise ConfigurationError(
         "codegrant.web.starlette needs Starlette: pip install 'codegrant[starlette]'"
@@ -45,6 +46,9 @@ from codegrant.web.starlette_http import to_starlette
 __all__ = ["AsyncTokenStore", "Login"]
 
 P = ParamSpec("P")
+
+# Why a WebSocket is closed. RFC 6455 §7.4.1.
+_POLICY, _TROUBLE = 1008, 1011
 
 # A framework on top of Starlette makes its responses of other values.
 Guarded: TypeAlias = Callable[P, Awaitable[Any]]
@@ -143,6 +147,8 @@ class Login(AsgiSessions):
     def required(self, endpoint: Callable[P, object]) -> Guarded[P]:
         """Let only somebody who is signed in reach `endpoint`; others are sent to log in.
 
+        A WebSocket of nobody's is refused.
+
         Args:
             endpoint: has the request among its arguments; one that is not asynchronous runs
                 in a thread.
@@ -152,6 +158,8 @@ class Login(AsgiSessions):
         async def guarded(*args: P.args, **kwargs: P.kwargs) -> Any:  # noqa: ANN401 - see `Guarded`
             request = _request_among((*args, *kwargs.values()))
             if await self.current(request) is None:
+                if isinstance(request, WebSocket):
+                    return await request.close(_POLICY)
                 return to_starlette(self._web.ask_to_log_in(self._ours(request)))
             self._visit(request).is_guarded = True
             if inspect.iscoroutinefunction(endpoint):
@@ -163,7 +171,10 @@ class Login(AsgiSessions):
     async def _respond(self, request: Request) -> Response:
         return to_starlette(await self._answer(request, request.receive))
 
-    async def _explain_failure(self, request: HTTPConnection, error: Exception) -> Response:
+    async def _explain_failure(self, request: HTTPConnection, error: Exception) -> Any:  # noqa: ANN401 - a response, except to a WebSocket
+        if isinstance(request, WebSocket):
+            await request.close(_POLICY if isinstance(error, LoginRequired) else _TROUBLE)
+            return None
         known = cast("LoginRequired | StoreError", error)
         return to_starlette(await self._explain(request, known))
 

@@ -1,17 +1,22 @@
 """`web.fastapi.Login`: what only it has. What all logins share is in `test_every_login`."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Annotated
 
 import pytest
+from fastapi import Depends, WebSocket, WebSocketDisconnect
+from fastapi.testclient import TestClient
 
 from codegrant import AsyncClient
 from codegrant.client.memory import MemoryTokenStore
-from tests.support.login_sites import FastApiLogin, SiteBrowser
+from codegrant.web.fastapi import SignedIn
+from tests.support.login_sites import BASE, FastApiLogin, SiteBrowser, client_for
+from tests.support.mock_provider import MockProvider
+from tests.support.tls import SelfSigned
 
 CLIENT = ("https://issuer.example", "app")
+SOCKETS = BASE.replace("http", "ws")
 
 
 @pytest.fixture
@@ -46,6 +51,28 @@ def test_the_named_cookie_is_the_one_that_counts(sites: list[FastApiLogin]) -> N
     browser.cookies[named] = "no-session"
     answer = browser.post("/logout", {"Sec-Fetch-Site": "same-origin"})
     assert answer.headers.get("set-cookie").startswith(f"{named}=;")
+
+
+def test_a_websocket_depends_on_the_login_as_well(
+    provider: MockProvider, certificate: SelfSigned, tmp_path: Path
+) -> None:
+    client = client_for("fastapi", provider, ca_file=str(certificate.file))
+    site = FastApiLogin(tmp_path, client, store=MemoryTokenStore())
+
+    @site.app.websocket("/greet")
+    async def greet(websocket: WebSocket, user: Annotated[SignedIn, Depends(site.login)]) -> None:
+        await websocket.accept()
+        await websocket.send_text(user.identity.subject)
+
+    visitor = TestClient(site.app)
+    with pytest.raises(WebSocketDisconnect), visitor.websocket_connect(f"{SOCKETS}/greet"):
+        pass
+    browser = SiteBrowser(site)
+    browser.log_in(provider)
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    with visitor.websocket_connect(f"{SOCKETS}/greet", headers={"Cookie": cookies}) as known:
+        assert known.receive_text() == "person-1"
+    site.close()
 
 
 def test_a_script_is_told_and_a_page_is_sent_to_log_in(sites: list[FastApiLogin]) -> None:

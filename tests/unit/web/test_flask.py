@@ -86,6 +86,16 @@ def test_the_addresses_have_endpoints(
         assert url_for("codegrant.callback.one") == "/callback/one"
 
 
+def test_an_application_has_one_login(
+    app: Flask, client_of: MakeClient, provider: MockProvider
+) -> None:
+    other = client_of(provider, client_id="another")
+    with pytest.raises(ConfigurationError, match="a Login already") as told:
+        Login(app, other, login_path="/a", callback_path="/b", logout_path="/c")
+    assert told.value.hint
+    assert "several providers" in told.value.hint
+
+
 def test_who_is_not_signed_in_is_sent_to_log_in_or_told_so(browser: FlaskClient) -> None:
     assert get(browser, "/").json == {"subject": None}
     assert get(browser, "/profile?a=b").location == "/login?return_to=%2Fprofile%3Fa%3Db"

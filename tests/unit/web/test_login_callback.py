@@ -544,6 +544,25 @@ def test_a_store_that_fails_gets_a_503_and_no_token_request(
     assert provider.count("/token") == 1
 
 
+def test_a_store_that_fails_as_well_does_not_hide_what_the_provider_said(
+    visitor: Visitor, provider: MockProvider
+) -> None:
+    callback = change_query(
+        provider.authorize(visitor.start("/login?return_to=/orders")),
+        code=None,
+        error="access_denied",
+    )
+
+    def fail(effect: Effect[Any]) -> None:
+        if isinstance(effect, FinishCallback):
+            raise StoreError("locked", code="store_busy", stage="store")
+
+    visitor.site.before = fail
+    page = visitor.get(callback)
+    assert (page.status, code_of(page)) == (403, "access_denied")
+    assert retry_of(page) == "/login?return_to=%2Forders"
+
+
 @pytest.mark.parametrize("failures", [1, 2])
 def test_a_session_that_cannot_be_stored_is_tried_once_more_and_else_revoked(
     visitor: Visitor, provider: MockProvider, failures: int

@@ -12,9 +12,11 @@ from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from codegrant import AsyncClient, Client, ConfigurationError, UsageError
+from codegrant import AsyncClient, Client, ConfigurationError, StoreError, UsageError
 from codegrant.client.memory import MemoryTokenStore
 from codegrant.web.login_setup import state_folder
 from codegrant.web.starlette import Login
@@ -23,6 +25,7 @@ from tests.support.mock_provider import MockProvider
 from tests.support.tls import SelfSigned
 
 ISSUER = "https://issuer.example"
+SOCKETS = BASE.replace("http", "ws")
 
 
 @pytest.fixture
@@ -65,6 +68,34 @@ def test_a_secret_that_is_too_short_is_told_when_the_application_starts(
 def test_the_addresses_have_names(site: StarletteLogin) -> None:
     for name in ("login", "callback", "logout"):
         assert site.app.url_path_for(f"codegrant.{name}") == f"/{name}"
+
+
+def test_a_websocket_of_nobodys_is_refused(site: StarletteLogin, provider: MockProvider) -> None:
+    @site.login.required
+    async def greet(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text(site.login.identity(websocket).subject)
+
+    async def call(websocket: WebSocket) -> None:
+        if "trouble" in websocket.query_params:
+            raise StoreError("the disk is full")
+        await site.login.current(websocket)
+        site.login.api(websocket)
+
+    site.app.router.routes.extend([WebSocketRoute("/greet", greet), WebSocketRoute("/call", call)])
+    visitor = TestClient(site.app)
+    for path, code in (("/greet", 1008), ("/call", 1008), ("/call?trouble", 1011)):
+        with (
+            pytest.raises(WebSocketDisconnect) as refused,
+            visitor.websocket_connect(f"{SOCKETS}{path}"),
+        ):
+            pass
+        assert refused.value.code == code
+    browser = SiteBrowser(site)
+    browser.log_in(provider)
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    with visitor.websocket_connect(f"{SOCKETS}/greet", headers={"Cookie": cookies}) as known:
+        assert known.receive_text() == "person-1"
 
 
 def test_a_route_for_every_path_does_not_hide_the_login(
