@@ -34,7 +34,7 @@ from codegrant.secret import digest_of
 __all__ = ["LoginSessions", "SignedIn"]
 
 _PURPOSE = "codegrant web session 3"
-_NOTE_PURPOSE = "codegrant web ended session 1"
+_NOTE_PURPOSE = "codegrant web ended session 2"
 # Seconds: longer than any login takes from the answer with its tokens to the store.
 _NOTE_LIFETIME = 300
 
@@ -232,7 +232,9 @@ class LoginSessions:
             session = provider_session_digest(config, issuer, token.session)
         told = json.dumps(["codegrant logout token", issuer, config.client_id, token.token_id])
         # First of all: a login that is about to be stored looks for it afterwards.
-        yield from self._note_ended(session or person, told, token.issued_at, now)
+        for named in filter(None, (session, person)):
+            note = token.issued_at.to_bytes(8) + bytes([bool(session)])
+            yield from self._note_ended(named, told, note, now)
         return (
             yield from ask(
                 EndSessions(
@@ -245,18 +247,21 @@ class LoginSessions:
             )
         )
 
-    def _note_ended(self, named: bytes, told: str, issued_at: int, now: int) -> Flow[None]:
-        """Leave a note for logins under way, in the place of a session that nobody can have."""
-        digest = digest_of(f"ended, noted {told}")
+    def _note_ended(self, named: bytes, told: str, note: bytes, now: int) -> Flow[None]:
+        """Leave a note for logins under way, in the place of a session that nobody can have.
+
+        It says when the logout token was issued, and whether that names a provider's session.
+        """
+        digest = digest_of(f"ended, noted {named.hex()} {told}")
         until = now + _NOTE_LIFETIME
         yield from ask(ClaimCallback(login_digest=digest, now=now, expires_at=until))
-        note = StoredSession(
+        kept = StoredSession(
             digest=_note_digest(named),
-            sealed=self._key_ring().seal(_NOTE_PURPOSE, issued_at.to_bytes(8)),
+            sealed=self._key_ring().seal(_NOTE_PURPOSE, note),
             expires_at=until,
         )
         yield from ask(
-            FinishCallback(login_digest=digest, sealed_answer="", answer_until=now, session=note)
+            FinishCallback(login_digest=digest, sealed_answer="", answer_until=now, session=kept)
         )
 
     def was_ended(self, signed_in: SignedIn, now: int) -> Flow[bool]:
@@ -264,6 +269,7 @@ class LoginSessions:
 
         A note about the provider's session counts in any case; one about the person only for
         an ID token that is older: who logs in again, be it in the same second, is logged in.
+        Where a note is about both, an ID token that names a session has to name that one.
 
         Raises:
             StoreError: the store cannot say.
@@ -276,10 +282,14 @@ class LoginSessions:
             if note is None:
                 continue
             try:
-                ended_at = int.from_bytes(self._key_ring().open(_NOTE_PURPOSE, note.sealed))
+                raw = self._key_ring().open(_NOTE_PURPOSE, note.sealed)
             except SealBroken:
                 continue
-            if name == "provider_session" or token.issued_at < ended_at:
+            ended_at, is_about_session = int.from_bytes(raw[:8]), bool(raw[8])
+            if name == "provider_session":
+                return True
+            is_meant = not (is_about_session and "provider_session" in names)
+            if is_meant and token.issued_at < ended_at:
                 return True
         return False
 

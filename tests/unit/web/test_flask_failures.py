@@ -41,10 +41,12 @@ def test_tokens_that_are_of_no_use_after_a_login_do_not_send_the_browser_round(
 
 
 class _Full(MemoryTokenStore):
-    """Cannot say who is signed in."""
+    """Cannot say any more who is signed in, once it `is_full`."""
+
+    is_full = False
 
     def perform(self, effect: Effect[Any]) -> Any:
-        if isinstance(effect, FindSession):
+        if self.is_full and isinstance(effect, FindSession):
             raise StoreError("the disk is full", code="store_full")
         return super().perform(effect)
 
@@ -57,7 +59,8 @@ def test_a_store_that_cannot_say_who_is_signed_in_is_a_page_and_no_traceback(
     path: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    app = make_flask(client_of(provider), store=_Full())
+    store = _Full()
+    app = make_flask(client_of(provider), store=store)
 
     @app.get("/again")
     def again() -> str:
@@ -65,6 +68,7 @@ def test_a_store_that_cannot_say_who_is_signed_in_is_a_page_and_no_traceback(
 
     browser = app.test_client()
     log_in(browser, provider)
+    store.is_full = True
     page = get(browser, f"{path}?a=b")
     assert page.status_code == 503
     assert '<code id="error-code">store_full</code>' in page.text
@@ -78,9 +82,11 @@ def test_a_store_that_cannot_say_who_is_signed_in_is_a_page_and_no_traceback(
 def test_after_a_form_the_page_of_a_failed_store_leads_home(
     make_flask: MakeFlask, client_of: MakeClient, provider: MockProvider
 ) -> None:
-    app = make_flask(client_of(provider), store=_Full())
+    store = _Full()
+    app = make_flask(client_of(provider), store=store)
     browser = app.test_client()
     log_in(browser, provider)
+    store.is_full = True
     page = browser.post("/tokens", base_url=BASE)
     assert page.status_code == 503
     assert 'href="/"' in page.text

@@ -463,6 +463,7 @@ def test_a_login_after_the_logout_stays(visitor: Visitor, provider: MockProvider
         pytest.param({"sub": ..., "sid": "one"}, True, id="the session alone"),
         pytest.param({"iat": 5}, True, id="the person"),
         pytest.param({"sid": "two"}, False, id="another session"),
+        pytest.param({"sid": "two", "iat": 5}, False, id="another session, later"),
         pytest.param({"sub": "somebody else"}, False, id="another person"),
     ],
 )
@@ -498,6 +499,23 @@ def test_a_logout_during_a_login_ends_it_whether_it_is_stored_already_or_not(
     else:
         assert answer.headers.get("location") == "/profile"
         assert visitor.who() is not None
+
+
+def test_a_logout_of_a_session_ends_a_login_under_way_whose_id_token_named_none(
+    visitor: Visitor, provider: MockProvider
+) -> None:
+    callback = provider.authorize(visitor.start())
+    token = provider.logout_token(sid="one", iat=int(provider.clock()) + 5)
+
+    def logout(effect: Effect[Any]) -> None:
+        if isinstance(effect, FinishCallback):
+            visitor.site.before = lambda _: None
+            assert tell(visitor.site, token).status == 200
+
+    visitor.site.before = logout
+    page = visitor.get(callback)
+    assert (page.status, code_of(page)) == (502, "login_ended")
+    assert visitor.who() is None
 
 
 @pytest.mark.parametrize("ended", [False, True])
