@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +19,7 @@ from codegrant.flow import Effect, run_async
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.providers import Provider
 from codegrant.remote.aio import AsyncDriver
-from codegrant.remote.transport import HttpSettings
+from codegrant.remote.transport import HttpSettings, machine_time
 from codegrant.secret import Secret
 
 if TYPE_CHECKING:  # imported when they are used
@@ -72,7 +71,7 @@ class AsyncClient:
         offline: bool = False,
         dpop: bool = False,
         profile: ProfileName | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = machine_time,
     ) -> None:
         config = make_config(
             server,

@@ -6,7 +6,6 @@ differ in how they wait.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +22,7 @@ from codegrant.flow import Effect, run
 from codegrant.messages.metadata import ServerMetadata
 from codegrant.providers import Provider
 from codegrant.remote.sync import SyncDriver
-from codegrant.remote.transport import HttpSettings
+from codegrant.remote.transport import HttpSettings, machine_time
 from codegrant.secret import Secret
 
 if TYPE_CHECKING:  # imported when they are used
@@ -106,7 +105,7 @@ class Client:
         offline: bool = False,
         dpop: bool = False,
         profile: ProfileName | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = machine_time,
     ) -> None:
         config = make_config(
             server,

@@ -10,6 +10,7 @@ guarded addresses are always reached directly.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,13 +27,22 @@ if TYPE_CHECKING:
 
     import httpx2
 
-__all__ = ["MAX_BODY", "HttpSettings"]
+__all__ = ["MAX_BODY", "HttpSettings", "machine_time"]
 
 MAX_BODY: Final = 1 << 20
 """Bytes of the largest answer that is read."""
 
 CONNECT_TIMEOUT: Final = 5.0
 _LOOPBACK = ("all://127.0.0.1", "all://localhost", "all://[::1]")
+
+
+def machine_time() -> float:
+    """Return the machine's time, epoch seconds.
+
+    Looked up with each call: what stands in for `time.time` in somebody's test, perhaps set
+    after a program was imported, holds here as well.
+    """
+    return time.time()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from time import time
 
 from codegrant.errors import MessageError, OAuthError
 from codegrant.flow import run, run_async
 from codegrant.http import Request, Response
 from codegrant.remote.aio import AsyncDriver
 from codegrant.remote.sync import SyncDriver
-from codegrant.remote.transport import HttpSettings
+from codegrant.remote.transport import HttpSettings, machine_time
 from codegrant.resource.introspection import Introspection
 from codegrant.resource.verification import ResourceConfig, ResourceFlows, parse_issuers
 from codegrant.rules.access_token import AccessToken
@@ -61,7 +60,7 @@ class ResourceServer:
         timeout: float = 10.0,
         ca_file: str | None = None,
         introspection: Introspection | None = None,
-        clock: Callable[[], float] = time,
+        clock: Callable[[], float] = machine_time,
     ) -> None:
         config = ResourceConfig(
             issuers=parse_issuers(issuers),
@@ -125,7 +124,7 @@ class AsyncResourceServer:
         timeout: float = 10.0,
         ca_file: str | None = None,
         introspection: Introspection | None = None,
-        clock: Callable[[], float] = time,
+        clock: Callable[[], float] = machine_time,
     ) -> None:
         config = ResourceConfig(
             issuers=parse_issuers(issuers),

@@ -6,7 +6,6 @@ For jobs and services that act for one login, several of them perhaps. Layer: st
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
@@ -24,6 +23,7 @@ from codegrant.client.effects import (
 from codegrant.client.tokens import Tokens
 from codegrant.errors import ConfigurationError, SealBroken, StoreError
 from codegrant.flow import Effect
+from codegrant.remote.transport import machine_time
 from codegrant.sealing import KeyRing
 from codegrant.secret import digest_of
 
@@ -58,7 +58,7 @@ class NamedTokens:
         *,
         key_ring: KeyRing | None = None,
         lifetime: int = _LIFETIME,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = machine_time,
     ) -> None:
         self._store = store
         self._name = name

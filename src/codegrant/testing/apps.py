@@ -72,7 +72,18 @@ def _count_arguments(app: object) -> int:
     return sum(one.kind in in_order and one.default is one.empty for one in given)
 
 
-def _serve_function(answer: Answer) -> Served:
+def _serve_function(app: Answer) -> Served:
+    if inspect.iscoroutinefunction(app):
+        raise UsageError(f"app: {app!r} is awaited, and a function of one request is not")
+
+    def answer(request: Request) -> Response:
+        response: object = app(request)
+        if not isinstance(response, Response):
+            raise UsageError(
+                f"app: {app!r} returned a {type(response).__name__}, no codegrant.http.Response"
+            )
+        return response
+
     async def answer_async(request: Request) -> Response:
         return answer(request)
 

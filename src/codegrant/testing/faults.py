@@ -10,9 +10,10 @@ import json
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from threading import Lock
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 from urllib.parse import parse_qs
 
+from codegrant.errors import UsageError
 from codegrant.http import Headers, Request, Response
 from codegrant.server.policy import Policy
 from codegrant.testing.wire import Unanswered
@@ -41,6 +42,9 @@ class _Fault:
         grant_type: of the token requests that it is about; empty for all.
         times: how often; None for always.
         change: takes what would answer.
+
+    Raises:
+        UsageError: there is no such endpoint.
     """
 
     def __init__(
@@ -51,6 +55,9 @@ class _Fault:
         grant_type: str = "",
         times: int | None = None,
     ) -> None:
+        if endpoint is not None and endpoint not in get_args(Endpoint):
+            # It would never come, and the test would show nothing.
+            raise UsageError(f"endpoint: {endpoint!r} is none of {', '.join(get_args(Endpoint))}")
         self.change = change
         self._endpoint = endpoint
         self._grant_type = grant_type
@@ -76,7 +83,7 @@ class Faults:
     """What goes wrong at one provider; each method is a context manager.
 
     `times` says for how many requests it does, and is without limit by default. Of several
-    at once the newest comes first.
+    at once the newest comes first. An `endpoint` that there is not raises a `UsageError`.
 
     Args:
         policy: of the provider.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +18,7 @@ from codegrant.client.tokens import Tokens
 from codegrant.errors import LoginRequired, StoreError, UsageError
 from codegrant.flow import Effect, Flow, RandomBytes, run, run_async
 from codegrant.http import Request, Response
+from codegrant.remote.transport import machine_time
 from codegrant.rules.identity import Identity
 from codegrant.sealing import KeyRing
 from codegrant.web.asgi import AsgiReceive
@@ -63,7 +63,7 @@ class AsgiSessions:
         session_lifetime: int = SESSION_LIFETIME,
         logout: LogoutAt = "local",
         ask: LoginAsk = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = machine_time,
     ) -> None:
         self._clients = clients_by_name(client, AsyncClient)
         self._store, self._ring, self._clock = store, key_ring, clock

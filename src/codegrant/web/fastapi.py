@@ -12,11 +12,11 @@ It is Starlette's login, which FastAPI can depend on. Layer: web.
 # FastAPI looks at the annotations of `__call__` where it cannot resolve texts.
 
 import os
-import time
 from collections.abc import Callable, Mapping
 
 from codegrant.client.aio import AsyncClient
 from codegrant.errors import ConfigurationError
+from codegrant.remote.transport import machine_time
 from codegrant.sealing import KeyRing
 from codegrant.web.login import SESSION_LIFETIME
 from codegrant.web.login_logout import LogoutAt
@@ -64,7 +64,7 @@ class Login(starlette.Login, SecurityBase):
         session_lifetime: int = SESSION_LIFETIME,
         logout: LogoutAt = "local",
         ask: LoginAsk = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = machine_time,
     ) -> None:
         super().__init__(
             app,

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import inspect
 import os
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, ParamSpec, TypeAlias, cast
 
 from codegrant.client.aio import AsyncClient
 from codegrant.errors import ConfigurationError, LoginRequired, StoreError, UsageError
+from codegrant.remote.transport import machine_time
 from codegrant.sealing import KeyRing
 from codegrant.web.asgi_http import Noting
 from codegrant.web.asgi_sessions import AsgiSessions
@@ -100,7 +100,7 @@ class Login(AsgiSessions):
         session_lifetime: int = SESSION_LIFETIME,
         logout: LogoutAt = "local",
         ask: LoginAsk = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = machine_time,
     ) -> None:
         super().__init__(
             client,

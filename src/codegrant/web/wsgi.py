@@ -27,6 +27,7 @@ from codegrant.client.tokens import Tokens
 from codegrant.errors import LoginRequired, StoreError
 from codegrant.flow import Effect, Flow, RandomBytes, run
 from codegrant.http import Request
+from codegrant.remote.transport import machine_time
 from codegrant.rules.identity import Identity
 from codegrant.sealing import KeyRing
 from codegrant.web.login import SESSION_LIFETIME, WebLogin
@@ -100,7 +101,7 @@ class Login:
         session_lifetime: int = SESSION_LIFETIME,
         logout: LogoutAt = "local",
         ask: LoginAsk = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = machine_time,
     ) -> None:
         self._clients = clients_by_name(client, Client)
         self._store, self._ring, self._clock = store, key_ring, clock

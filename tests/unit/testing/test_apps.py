@@ -154,3 +154,22 @@ def test_the_body_of_a_wsgi_application_is_closed() -> None:
 def test_something_else_is_refused(app: Any) -> None:
     with pytest.raises(UsageError, match="no WSGI and no ASGI"):
         as_served(app)
+
+
+async def _is_awaited(request: Request) -> Response:
+    return Response(status=200)
+
+
+def test_a_function_that_has_to_be_awaited_is_refused() -> None:
+    with pytest.raises(UsageError, match="is awaited"):
+        as_served(_is_awaited)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("returned", [{"notes": []}, b"[]", None, flask.Response("")])
+def test_a_function_that_returns_no_response_is_told(returned: Any) -> None:
+    served = as_served(lambda request: returned)
+    kind = type(returned).__name__
+    with pytest.raises(UsageError, match=f"returned a {kind}, no codegrant.http.Response"):
+        served.answer(ASKED)
+    with pytest.raises(UsageError, match=kind):
+        asyncio.run(served.answer_async(ASKED))  # type: ignore[arg-type]

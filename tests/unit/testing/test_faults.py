@@ -22,6 +22,7 @@ from codegrant import (
     TokenRejected,
     Tokens,
     TransportError,
+    UsageError,
 )
 from codegrant.http import Response
 from codegrant.stores.sqlite import SqliteStore
@@ -320,3 +321,24 @@ def test_rotated_keys_that_stall_fail_the_login(
     with provider.faults.time_out(endpoint="jwks"), pytest.raises(TokenRejected) as caught:
         log_in(app, provider)
     assert caught.value.code == "unknown_key"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(lambda f, at: f.html_answer(endpoint=at), id="page"),
+        pytest.param(lambda f, at: f.time_out(endpoint=at), id="time-out"),
+        pytest.param(lambda f, at: f.unreachable(endpoint=at), id="unreachable"),
+        pytest.param(lambda f, at: f.lost_answer(endpoint=at), id="lost"),
+        pytest.param(lambda f, at: f.error_in_200(endpoint=at), id="error in 200"),
+        pytest.param(lambda f, at: f.server_error(endpoint=at), id="503"),
+    ],
+)
+def test_an_endpoint_that_there_is_not_is_refused_and_not_waited_for(
+    provider: ProviderInProcess, fault: Any
+) -> None:
+    for wrong in ("tokens", "/token", "par", ""):
+        with pytest.raises(UsageError, match="is none of discovery, jwks"):
+            fault(provider.faults, wrong)
+    with fault(provider.faults, "revoke"):
+        pass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -29,18 +31,29 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.routing import Route
 
 from codegrant import AsyncClient, Client, KeyRing, TransportError, UsageError
+from codegrant.resource import AsyncResourceServer, ResourceServer
+from codegrant.stores.named_tokens import NamedTokens
 from codegrant.stores.sqlite import SqliteStore
 from codegrant.testing import ProviderInProcess
+from codegrant.testing.personas import Persona
 from codegrant.testing.signing_in import Provides, sign_in
+from codegrant.web import asgi_login as for_asgi
 from codegrant.web import django as for_django
 from codegrant.web import fastapi as for_fastapi
 from codegrant.web import flask as for_flask
 from codegrant.web import starlette as for_starlette
+from codegrant.web import wsgi as for_wsgi
+from codegrant.web.login import SESSION_LIFETIME
 from tests.support import django_project
 from tests.support.documents import ROOT, example
 
 pytestmark = pytest.mark.not_watched("the test clients log every address, the callback's as well")
 
+CLOCKED: list[Any] = [
+    Client, AsyncClient, ResourceServer, AsyncResourceServer, NamedTokens, Persona,
+    for_asgi.Login, for_django.Login, for_fastapi.Login, for_flask.Login, for_starlette.Login,
+    for_wsgi.Login,
+]  # fmt: skip
 RING = KeyRing(["a key ring for tests only, 32 characters and more"])
 HOME = "https://app.example"
 
@@ -189,6 +202,30 @@ def test_a_login_that_does_not_start_here_fails_the_test(
 ) -> None:
     with pytest.raises(AssertionError, match=says):
         providers["one"].login_as(site.browser(), path=f"{HOME}{path}")
+
+
+def test_a_time_that_is_frozen_later_is_everybodys(
+    site: Site, providers: dict[str, ProviderInProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a library does that stops the time: the application was made before."""
+    frozen = [1_706_788_800.0]
+    monkeypatch.setattr(time, "time", lambda: frozen[0])
+    browser = site.browser()
+    providers["one"].login_as(browser, path=f"{HOME}/login/one")
+    assert ask(browser, "/who").status_code == 200
+    frozen[0] += SESSION_LIFETIME - 60
+    assert ask(browser, "/who").status_code == 200
+    frozen[0] += 60
+    assert ask(browser, "/who").status_code == 303
+
+
+@pytest.mark.parametrize("kind", CLOCKED, ids=lambda kind: f"{kind.__module__}.{kind.__name__}")
+def test_nobody_has_taken_hold_of_the_machines_clock(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = inspect.signature(kind).parameters["clock"].default
+    monkeypatch.setattr(time, "time", lambda: 5.0)
+    assert clock() == 5.0
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from hashlib import sha256
 from secrets import token_urlsafe
-from time import time
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import parse_qsl, urlsplit
 
@@ -15,6 +14,7 @@ from codegrant.http import Headers, Request, Response
 from codegrant.jose import PrivateKey, base64url, sign_jwt
 from codegrant.messages.json import JsonValue, build_json
 from codegrant.messages.parameters import build_query
+from codegrant.remote.transport import machine_time
 from codegrant.rules.uri import origin_of
 from codegrant.testing.personas.answers import refusal, token_answer
 from codegrant.testing.personas.binding import ProofJudge
@@ -76,7 +76,7 @@ class Persona:
         redirect_uri: str,
         person: Person | None = None,
         variables: Mapping[str, str] | None = None,
-        clock: Callable[[], float] = time,
+        clock: Callable[[], float] = machine_time,
     ) -> None:
         self.facts: Facts = find_facts(facts) if isinstance(facts, str) else facts
         self.person: Person = person or Person()

@@ -33,6 +33,7 @@ from codegrant.client.tokens import Tokens
 from codegrant.errors import LoginRequired, StoreError
 from codegrant.flow import Effect, Flow, RandomBytes, ask, run, run_async
 from codegrant.http import Request
+from codegrant.remote.transport import machine_time
 from codegrant.rules.identity import Identity
 from codegrant.rules.return_to import safe_return_to
 from codegrant.sealing import KeyRing
@@ -119,7 +120,7 @@ class Login(Generic[C]):
         new_user: NewUser = make_user,
         logout: LogoutAt = "local",
         ask: LoginAsk = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = machine_time,
     ) -> None:
         self._clients, self._async_clients = clients_by_colour(client)
         self._store, self._ring, self._clock = store, key_ring, clock
