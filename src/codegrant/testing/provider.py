@@ -222,8 +222,8 @@ class ProviderInProcess:
             redirect_uri: by default the client's own.
 
         Raises:
-            UsageError: the client is of another issuer, was given no redirect URI,
-                authenticates in a way that this server does not know, or is registered.
+            UsageError: the client is of another issuer, was given no redirect URI, needs
+                what this server does not know, e.g. DPoP, or is registered.
         """
         config = client.flows.config
         configured = read_configuration(config, self.issuer, redirect_uri)
@@ -234,6 +234,7 @@ class ProviderInProcess:
             public=configured.client_secret is None,
             auth_method=configured.auth_method,
             scope=config.scope or (),
+            audiences=config.resource,
         )
 
     def add_api(self, audience: str, *, scope: str | Sequence[str] = ()) -> None:

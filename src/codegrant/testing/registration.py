@@ -98,8 +98,8 @@ def read_configuration(
         redirect_uri: instead of the client's own.
 
     Raises:
-        UsageError: it is of another issuer, has no redirect URI, or authenticates in a way
-            that the server does not know.
+        UsageError: it is of another issuer, has no redirect URI, or needs what the server does
+            not know.
     """
     if config.issuer != issuer:
         raise UsageError(
@@ -113,13 +113,23 @@ def read_configuration(
     if secret is None and config.client_key is not None:
         asked = "private_key_jwt"
     method = _METHODS.get(asked)
-    if method is None:
-        raise UsageError(f"client: the server in tests knows no {asked}")
+    unknown = _unknown_to_the_server(config) if method else asked
+    if method is None or unknown:
+        raise UsageError(f"client: the server in tests knows no {unknown}")
     return Configured(
         None if secret is None else secret.reveal(),
         method,
         (uris,) if isinstance(uris, str) else tuple(uris),
     )
+
+
+def _unknown_to_the_server(config: ClientConfig) -> str:
+    """Return what a client insists on and the server does not have, or nothing."""
+    if config.dpop:
+        return "DPoP"
+    if config.signed_requests:
+        return "signed requests"
+    return "pushed requests" if config.pushed_requests else ""
 
 
 def make_persona(

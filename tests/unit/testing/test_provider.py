@@ -20,6 +20,7 @@ from codegrant import (
     UsageError,
 )
 from codegrant.http import Headers, Request, Response
+from codegrant.jose import PrivateKey
 from codegrant.remote.aio import AsyncDriver
 from codegrant.remote.sync import SyncDriver
 from codegrant.resource import ResourceServer
@@ -30,6 +31,7 @@ from tests.support.colours import Colour
 
 APP = "https://app.test/callback"
 API = "https://api.test"
+KEY = PrivateKey.generate("ES256")
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -273,13 +275,49 @@ def test_a_client_is_registered_as_it_is_configured(
     [
         pytest.param("https://other.test", {"redirect_uri": APP}, "its issuer is", id="issuer"),
         pytest.param("https://issuer.test", {}, "redirect_uri", id="no redirect URI"),
+        pytest.param(
+            "https://issuer.test", {"redirect_uri": APP, "dpop": True}, "no DPoP", id="DPoP"
+        ),
+        pytest.param(
+            "https://issuer.test",
+            {"redirect_uri": APP, "pushed_requests": True},
+            "no pushed requests",
+            id="pushed requests",
+        ),
+        pytest.param(
+            "https://issuer.test",
+            {"redirect_uri": APP, "client_secret": None, "private_key": KEY},
+            "no private_key_jwt",
+            id="private_key_jwt",
+        ),
+        pytest.param(
+            "https://issuer.test",
+            {"redirect_uri": APP, "private_key": KEY, "signed_requests": True}
+            | {"token_endpoint_auth_method": "client_secret_basic"},
+            "no signed requests",
+            id="signed requests",
+        ),
     ],
 )
 def test_a_client_that_cannot_be_registered_is_told_why(
-    provider: ProviderInProcess, issuer: str, more: dict[str, str], told: str
+    provider: ProviderInProcess, issuer: str, more: dict[str, Any], told: str
 ) -> None:
     with pytest.raises(UsageError, match=told):
-        provider.register(Client(issuer, client_id="a", client_secret="s", **more))  # type: ignore[arg-type]
+        provider.register(Client(issuer, client_id="a", **{"client_secret": "s", **more}))
+    fine = {"client_secret": "s", "redirect_uri": APP, "pushed_requests": False, "dpop": False}
+    provider.register(Client(provider.issuer, client_id="a", **fine))  # type: ignore[arg-type]
+
+
+def test_a_client_of_an_api_gets_its_tokens(provider: ProviderInProcess, colour: Colour) -> None:
+    given: dict[str, Any] = {"redirect_uri": APP, "client_secret": "s" * 32, "resource": API}
+    app = Application(colour, provider.issuer, client_id="a", **given)
+    provider.register(app.client)
+    with pytest.raises(Refused, match="invalid_target"):
+        app.log_in(At(provider))
+    provider.add_api(API, scope="read")
+    tokens = app.log_in(At(provider))
+    assert ResourceServer(provider.issuer, audience=API).verify(tokens.access_token.reveal())
+    app.close()
 
 
 def test_a_person_has_one_name(provider: ProviderInProcess) -> None:
