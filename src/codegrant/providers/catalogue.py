@@ -112,7 +112,7 @@ def provider(
     values = _values(entry, given, has_key=bool(private_key))
     if allowed_tenants and id != "microsoft":
         raise ConfigurationError(f"allowed_tenants: {entry.provider.name} has none")
-    found = _fill(entry.provider, values)
+    found = replace(_fill(entry.provider, values), variables=values)
     if id == "microsoft":
         return replace(found, tenants=_tenant_rule(values["tenant"].lower(), allowed_tenants))
     if id == "apple":

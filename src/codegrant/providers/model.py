@@ -175,6 +175,7 @@ class Provider:
         dpop: whether it binds all tokens to a key of their login, and takes no others. RFC 9449.
         error_codes: the OAuth code for what the provider says instead.
         quirks: its departures from the standards.
+        variables: what its addresses were filled with, e.g. `tenant`.
         notes: what a developer should know besides.
         unverified: what was not seen in a source of this provider and may be wrong.
     """
@@ -202,6 +203,7 @@ class Provider:
     dpop: bool = False
     error_codes: Mapping[str, str] = field(default_factory=dict[str, str], hash=False, repr=False)
     quirks: frozenset[Quirk] = frozenset()
+    variables: Mapping[str, str] = field(default_factory=dict[str, str], hash=False, repr=False)
     notes: tuple[str, ...] = field(default=(), repr=False)
     unverified: tuple[str, ...] = field(default=(), repr=False)
 

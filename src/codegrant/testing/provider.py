@@ -272,11 +272,11 @@ class ProviderInProcess:
                 registered there.
             redirect_uri: by default the client's own.
             person: who is at the browser.
-            variables: that `codegrant.provider` was given for the addresses, e.g. `tenant`.
+            variables: of the addresses, where others than the client's, e.g. another `tenant`.
 
         Raises:
-            UsageError: the client is of no known provider, was given no redirect URI, or there
-                is no such persona.
+            UsageError: the client is of no known provider or was given no redirect URI, or
+                `person` is of the wrong kind.
         """
         persona = make_persona(
             client.flows.config, redirect_uri, person=person, variables=variables, clock=self.clock

@@ -143,7 +143,8 @@ def make_persona(
     """Return the persona of a client's provider, where that client is registered.
 
     Raises:
-        UsageError: the provider is not a known one, there is no redirect URI, or no secret.
+        UsageError: the provider is not a known one, there is no redirect URI, or no secret, or
+            `person` is somebody of another provider.
     """
     uri = redirect_uri or config.redirect_uri
     if config.provider is None:
@@ -152,6 +153,11 @@ def make_persona(
         )
     if uri is None:
         raise UsageError("redirect_uri: the client has none of its own, so give it here")
+    if not isinstance(person, Person | None):
+        raise UsageError(
+            f"person: a persona knows no {type(person).__name__}",
+            hint="codegrant.testing.personas.Person(email=..., name=...)",
+        )
     secret, signed = config.client_secret, config.signed_secret
     needs_secret = config.provider.auth_method != "none"
     if secret is None and signed is None and needs_secret:
@@ -162,6 +168,6 @@ def make_persona(
         client_secret=signed.key.to_pem().decode() if signed else secret.reveal() if secret else "",
         redirect_uri=uri,
         person=person,
-        variables=variables,
+        variables={**config.provider.variables, **(variables or {})},
         clock=clock,
     )

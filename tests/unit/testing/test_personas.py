@@ -10,13 +10,14 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 
-from codegrant import AsyncClient, Client, KeyRing, UsageError
+from codegrant import AsyncClient, Client, CodegrantError, KeyRing, UsageError
+from codegrant.providers import IDS
 from codegrant.stores.sqlite import SqliteStore
 from codegrant.testing import ProviderInProcess, login_at
 from codegrant.testing.personas import Person
 from codegrant.web import fastapi as for_fastapi
 from codegrant.web import flask as for_flask
-from tests.support.personas import PUBLIC, VARIABLES, known
+from tests.support.personas import PUBLIC, known, make_client
 
 pytestmark = pytest.mark.not_watched("the test clients log every address, the callback's as well")
 
@@ -65,22 +66,12 @@ def site(request: pytest.FixtureRequest) -> Iterator[tuple[Any, dict[str, Any]]]
             yield TestClient(api, base_url=HOME), clients
 
 
-def variables_of(name: str) -> dict[str, str]:
-    given = VARIABLES.get(name, {})
-    return {variable: str(value) for variable, value in given.items() if variable != "private_key"}
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_person_signs_in_at_a_known_provider(
     provider: ProviderInProcess, site: tuple[Any, dict[str, Any]], name: str
 ) -> None:
     browser, clients = site
-    persona = provider.persona(
-        clients[name],
-        redirect_uri=f"{HOME}/callback/{name}",
-        person=GRACE,
-        variables=variables_of(name),
-    )
+    persona = provider.persona(clients[name], redirect_uri=f"{HOME}/callback/{name}", person=GRACE)
     answer = login_at(browser, persona, path=f"{HOME}/login/{name}?return_to=/who")
     assert (answer.status_code, answer.headers["location"]) == (303, "/who")
     page = browser.get(f"{HOME}/who")
@@ -103,7 +94,7 @@ def test_the_persona_of_a_client_with_a_signed_secret_has_its_key(
     provider: ProviderInProcess,
 ) -> None:
     client = Client(known("apple"), client_id="app", redirect_uri=f"{HOME}/callback")
-    persona = provider.persona(client, variables={"team_id": "TEAM123456", "key_id": "KEY7890123"})
+    persona = provider.persona(client)
     login = client.start_login()
     tokens = client.finish_login(persona.authorize(login.url), login)
     assert client.identity(tokens).email == Person().email
@@ -121,6 +112,36 @@ def test_a_public_client_has_a_persona_where_none_has_a_secret(
     public = Client("github", client_id="app", redirect_uri=f"{HOME}/callback")
     with pytest.raises(UsageError, match="needs a secret"):
         provider.persona(public)
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_a_persona_is_where_the_client_expects_its_provider(
+    provider: ProviderInProcess, name: str
+) -> None:
+    client: Any = make_client(known(name))
+    persona = provider.persona(client)
+    login = client.start_login()
+    assert client.finish_login(persona.authorize(login.url), login).access_token
+    assert not [origin for origin in persona.origins if "{" in origin]
+
+
+def test_a_persona_may_be_at_another_tenant_than_the_client_expects(
+    provider: ProviderInProcess,
+) -> None:
+    client: Any = make_client(known("microsoft"))
+    tenant = "11111111-2222-4333-8444-555555555555"
+    persona = provider.persona(client, variables={"tenant": tenant})
+    assert tenant in persona.issuer
+    with pytest.raises(CodegrantError):
+        client.start_login()
+
+
+def test_a_persona_takes_nobody_who_has_no_account_there(provider: ProviderInProcess) -> None:
+    client: Any = make_client("github")
+    for nobody in ("grace", provider.add_person("grace")):
+        with pytest.raises(UsageError, match="a persona knows no"):
+            provider.persona(client, person=nobody)  # type: ignore[arg-type]
+    assert provider.persona(client, person=GRACE).person is GRACE
 
 
 def test_only_a_known_provider_has_a_persona(provider: ProviderInProcess) -> None:
