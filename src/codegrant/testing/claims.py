@@ -1,15 +1,51 @@
-"""What an access token of a test says. Layer: testing."""
+"""What is said of a person in a test, and what an access token says. Layer: testing."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
+from codegrant.errors import UsageError
 from codegrant.jose import base64url
 from codegrant.messages.json import JsonValue
 from codegrant.rules.scope import format_scope
+from codegrant.server.claims import CLAIMS
 
-__all__ = ["access_token_claims"]
+__all__ = ["access_token_claims", "names_of", "person_claims"]
+
+
+_OWN = frozenset({"email", "email_verified", "name", "preferred_username", "updated_at"})
+
+
+def names_of(username: str) -> tuple[str, str]:
+    """Return the name and the address that somebody has unless the test says otherwise.
+
+    Args:
+        username: as given; an address is the person's own.
+    """
+    local, is_address, _ = username.partition("@")
+    address = username if is_address else f"{username.replace(' ', '.')}@example.org"
+    return local.capitalize(), address.lower()
+
+
+def person_claims(claims: Mapping[str, object]) -> dict[str, JsonValue]:
+    """Return the further claims of a person.
+
+    Raises:
+        UsageError: one is none that the server tells of anybody, or that is said otherwise.
+    """
+    own = sorted(claims.keys() & _OWN)
+    if own:
+        raise UsageError(f"claims: {', '.join(own)}: name, email and username say that")
+    unknown = sorted(claims.keys() - CLAIMS)
+    if unknown:
+        told = {name: claims[name] for name in unknown}
+        raise UsageError(
+            f"claims: the server in tests knows no {', '.join(unknown)}; it has the standard ones",
+            hint=f"for those of another provider: with faults.changed_id_token({told}): ...",
+        )
+    return cast("dict[str, JsonValue]", dict(claims))
 
 
 def access_token_claims(

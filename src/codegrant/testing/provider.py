@@ -32,7 +32,7 @@ from codegrant.server.policy import Policy, SigningAlgorithm
 from codegrant.server.records import AuthMethod, ResourceRecord
 from codegrant.stores.sqlite import SqliteStore
 from codegrant.testing.apps import ServedApp
-from codegrant.testing.claims import access_token_claims
+from codegrant.testing.claims import access_token_claims, names_of, person_claims
 from codegrant.testing.clock import MovableClock
 from codegrant.testing.faults import Faults
 from codegrant.testing.keys import first_keys, key_ring
@@ -102,7 +102,6 @@ class ProviderInProcess:
         for key in first_keys():
             self._store.perform(AddKey(key))
         self.faults: Faults = Faults(self._policy, self._sign_anew)
-        """What can go wrong here, by name."""
         self.wire.serve(self.issuer, self.respond)
 
     @property
@@ -133,27 +132,28 @@ class ProviderInProcess:
 
         Args:
             name: by default the username with a capital.
-            email: by default `USERNAME@example.org`; empty for none.
+            email: by default `USERNAME@example.org`, or the username; empty for none.
             claims: further claims of OpenID Connect Core §5.1, e.g. `{"picture": "https://…"}`.
             subject: the `sub`; by default one that the server makes.
             password: only for a test that fills in the login page; it takes 50 ms to hash.
 
         Raises:
-            UsageError: the username is not allowed, or taken.
+            UsageError: the username is not allowed or taken, or a claim is no further one.
         """
         key = read_username(username)
         if key is None:
             raise UsageError(f"username: {username!r} is not allowed")
+        named, address = names_of(username)
         hashed = self._passwords.perform(HashPassword(Secret(password))) if password else ""
         account = Account(
             subject=self._run(new_subject()) if subject is None else subject,
             username=username,
             username_key=key,
             password_hash=hashed,
-            name=username.capitalize() if name is None else name,
-            email=f"{key}@example.org" if email is None else email,
+            name=named if name is None else name,
+            email=address if email is None else email,
             email_verified=email_verified,
-            claims=cast("Mapping[str, JsonValue]", dict(claims or {})),
+            claims=person_claims(claims or {}),
             created_at=self._now(),
             updated_at=self._now(),
         )

@@ -331,6 +331,44 @@ def test_a_person_has_one_name(provider: ProviderInProcess) -> None:
     assert provider.add_person("bob", subject="sub-of-bob", email="").subject == "sub-of-bob"
 
 
+@pytest.mark.parametrize(
+    ("username", "name", "email"),
+    [
+        pytest.param("alice", "Alice", "alice@example.org", id="a name"),
+        pytest.param("Alice", "Alice", "alice@example.org", id="with a capital"),
+        pytest.param("alice l", "Alice l", "alice.l@example.org", id="two words"),
+        pytest.param("Alice@Example.com", "Alice", "alice@example.com", id="an address"),
+    ],
+)
+def test_a_person_has_a_name_and_an_address_of_their_own(
+    provider: ProviderInProcess, username: str, name: str, email: str
+) -> None:
+    person = provider.find_person(username)
+    assert (person.name, person.email, person.email_verified) == (name, email, True)
+    assert provider.add_person(f"{username}2", name="Eve", email="").name == "Eve"
+
+
+@pytest.mark.parametrize(
+    ("claims", "told"),
+    [
+        pytest.param({"groups": ["admin"]}, "knows no groups", id="of one provider"),
+        pytest.param({"locale": "fr", "hd": "a.test", "roles": []}, "knows no hd, roles", id="two"),
+        pytest.param({"sub": "another"}, "knows no sub", id="sub"),
+        pytest.param({"email": "a@b.test"}, "email: name, email and username", id="an argument"),
+    ],
+)
+def test_a_claim_that_nobody_would_be_told_is_refused(
+    provider: ProviderInProcess, application: Any, claims: dict[str, object], told: str
+) -> None:
+    with pytest.raises(UsageError, match=told):
+        provider.add_person("alice", claims=claims)
+    provider.add_person("alice", claims={"locale": "fr", "picture": "https://a.test/p"})
+    with provider.faults.changed_id_token({"groups": ["admin"]}):
+        tokens = application().log_in(At(provider))
+    assert tokens.identity is not None
+    assert tokens.identity.claims["groups"] == ["admin"]
+
+
 def test_a_token_says_what_it_was_made_to_say(provider: ProviderInProcess) -> None:
     api = ResourceServer(provider.issuer, audience=API)
     alice = provider.add_person("alice")
