@@ -2,15 +2,16 @@
 
 An application that is made when it is imported meets another provider in each test. What it
 keeps of the last one, in production to be spared a fetch, would be of no use or worse: keys that
-are no longer those, an outage that is over, a time that has not come yet. So the first question
-after a wire went up finds nothing.
+are no longer those, an outage that is over, a time that has not come yet. So all of it is
+forgotten when a wire goes up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from threading import Lock
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from codegrant.flow import Flow
 from codegrant.jose import KeySet
@@ -28,14 +29,16 @@ class _Methods(NamedTuple):
 
 
 _REAL = _Methods(Discovery.find, RemoteKeySet.find, RemoteKeySet.refresh)
-_asked_in: WeakKeyDictionary[Discovery | RemoteKeySet, object] = WeakKeyDictionary()
-_test = object()
+_lock = Lock()
+_asked: WeakSet[Discovery | RemoteKeySet] = WeakSet()
 
 
 def begin_anew() -> None:
-    """Have everybody forget what they know, as soon as they are asked for it."""
-    global _test  # noqa: PLW0603 - the process's, as the wires are
-    _test = object()
+    """Have everybody forget what they know."""
+    with _lock:
+        asked = tuple(_asked)
+    for known in asked:
+        known.forget()
 
 
 def remember_for_one_test() -> None:
@@ -48,24 +51,27 @@ def remember_for_ever() -> None:
     _put(_REAL)
 
 
-def _forget(known: Discovery | RemoteKeySet) -> None:
-    if _asked_in.get(known) is not _test:
-        _asked_in[known] = _test
+def _note(known: Discovery | RemoteKeySet) -> None:
+    """Have `known` forget in time; at once, where it was asked before any wire was up."""
+    with _lock:
+        is_new = known not in _asked
+        _asked.add(known)
+    if is_new:
         known.forget()
 
 
 def _find_server(known: Discovery, now: int) -> Flow[VerifiedServer]:
-    _forget(known)
+    _note(known)
     return (yield from _REAL.find_server(known, now))
 
 
 def _find_keys(known: RemoteKeySet, kid: str | None, now: int) -> Flow[KeySet]:
-    _forget(known)
+    _note(known)
     return (yield from _REAL.find_keys(known, kid, now))
 
 
 def _refresh_keys(known: RemoteKeySet, now: int) -> Flow[KeySet]:
-    _forget(known)
+    _note(known)
     return (yield from _REAL.refresh_keys(known, now))
 
 

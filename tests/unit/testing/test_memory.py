@@ -87,6 +87,17 @@ def test_an_outage_of_one_test_is_over_in_the_next(made: Made, fault: Any, known
     all_of_it(made)
 
 
+def test_keys_that_one_test_has_fetched_do_not_serve_the_next(made: Made) -> None:
+    all_of_it(made)
+    with ProviderInProcess() as provider, provider.faults.unreachable():
+        with pytest.raises(CodegrantError) as caught:
+            made.verify(provider)
+        assert caught.value.code == "temporarily_unavailable"
+        with pytest.raises(CodegrantError):
+            made.colour.wait(made.client.start_login())
+    all_of_it(made)
+
+
 def test_keys_that_one_test_has_rotated_are_not_those_of_the_next(made: Made) -> None:
     for _ in range(4):
         with ProviderInProcess() as provider:
