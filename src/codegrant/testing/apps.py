@@ -52,7 +52,7 @@ def as_served(app: ServedApp) -> Served:
     """
     match _count_arguments(app):
         case 1:
-            return _serve_function(cast("Answer", app))
+            return _serve_function(cast("Callable[[Request], object]", app))
         case 2:
             return _serve_wsgi(cast("WSGIApplication", app))
         case 3:
@@ -72,12 +72,12 @@ def _count_arguments(app: object) -> int:
     return sum(one.kind in in_order and one.default is one.empty for one in given)
 
 
-def _serve_function(app: Answer) -> Served:
+def _serve_function(app: Callable[[Request], object]) -> Served:
     if inspect.iscoroutinefunction(app):
         raise UsageError(f"app: {app!r} is awaited, and a function of one request is not")
 
     def answer(request: Request) -> Response:
-        response: object = app(request)
+        response = app(request)
         if not isinstance(response, Response):
             raise UsageError(
                 f"app: {app!r} returned a {type(response).__name__}, no codegrant.http.Response"

@@ -136,7 +136,7 @@ def make_persona(
     config: ClientConfig,
     redirect_uri: str | None,
     *,
-    person: Person | None,
+    person: object,
     variables: Mapping[str, str] | None,
     clock: Callable[[], float],
 ) -> Persona:
