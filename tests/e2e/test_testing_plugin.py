@@ -219,3 +219,44 @@ def test_a_run_leaves_the_data_of_the_applications_alone(tmp_path: Path) -> None
     ]
     assert list(state.iterdir()) == []
     assert [path.name for path in temporary.iterdir() if path.name.startswith("codegrant")] == []
+
+
+def test_an_application_for_the_whole_run_shares_the_clock_of_each_provider(tmp_path: Path) -> None:
+    (tmp_path / "test_shop.py").write_text(
+        "import time\n"
+        "import pytest\n"
+        "from flask import Flask\n"
+        "from codegrant import Client\n"
+        "from codegrant.testing import MovableClock\n"
+        "from codegrant.web.flask import Login\n"
+        "\n"
+        "@pytest.fixture(scope='session')\n"
+        "def codegrant_clock():\n"
+        "    return MovableClock()\n"
+        "\n"
+        "@pytest.fixture(scope='session')\n"
+        "def shop(codegrant_clock, tmp_path_factory):\n"
+        "    app = Flask('shop', instance_path=str(tmp_path_factory.mktemp('shop')))\n"
+        "    app.secret_key = 's' * 40\n"
+        "    made = {'client_id': 'shop', 'client_secret': 's' * 40, 'clock': codegrant_clock}\n"
+        "    client = Client('https://issuer.test', **made)\n"
+        "    login = Login(app, client, clock=codegrant_clock, session_lifetime=3600)\n"
+        "    app.add_url_rule('/', 'home', login.required(lambda: login.identity.subject))\n"
+        "    return app, client\n"
+        "\n"
+        "@pytest.mark.parametrize('n', range(3))\n"
+        "def test_an_hour(shop, codegrant_provider, codegrant_clock, login_as, n):\n"
+        "    app, client = shop\n"
+        "    assert codegrant_provider.clock is codegrant_clock\n"
+        "    assert abs(codegrant_clock() - time.time()) < 60\n"
+        "    codegrant_clock.stop()\n"
+        "    codegrant_provider.register(client, redirect_uri='http://localhost/callback')\n"
+        "    browser = app.test_client()\n"
+        "    login_as(browser)\n"
+        "    codegrant_clock.advance(3599)\n"
+        "    assert browser.get('/').status_code == 200\n"
+        "    codegrant_clock.advance(2)\n"
+        "    assert browser.get('/').status_code == 303\n"
+    )
+    done = run_pytest(tmp_path)
+    assert "3 passed" in done.stdout, done.stdout

@@ -37,10 +37,23 @@ def codegrant_issuer(pytestconfig: pytest.Config) -> str:
 
 
 @pytest.fixture
+def codegrant_clock() -> MovableClock:
+    """The provider's clock, which a client may share: `Client(..., clock=codegrant_clock)`.
+
+    Override it for an application that is made once for many tests and has a clock of its own.
+    """
+    from codegrant.testing.clock import MovableClock
+
+    return MovableClock()
+
+
+@pytest.fixture
 def codegrant_provider(
-    codegrant_issuer: str, pytestconfig: pytest.Config
+    codegrant_issuer: str, codegrant_clock: MovableClock, pytestconfig: pytest.Config
 ) -> Iterator[ProviderInProcess]:
     """An OpenID provider in this process, new for each test; see `ProviderInProcess`.
+
+    Its clock shows the machine's time again after the test.
 
     The test fails when anything was sent to an address that nobody serves, or when something
     that is served has raised an exception.
@@ -48,8 +61,9 @@ def codegrant_provider(
     from codegrant.testing.provider import ProviderInProcess
 
     let_out = cast("list[str]", pytestconfig.getini("codegrant_let_out"))
-    with ProviderInProcess(codegrant_issuer, let_out=let_out) as provider:
+    with ProviderInProcess(codegrant_issuer, clock=codegrant_clock, let_out=let_out) as provider:
         yield provider
+    codegrant_clock.reset()
     if provider.wire.failures:
         error = provider.wire.failures[0]
         raised = "".join(traceback.format_exception(error))
@@ -67,12 +81,6 @@ def codegrant_provider(
             "call codegrant_provider.wire.not_served.clear()",
             pytrace=False,
         )
-
-
-@pytest.fixture
-def codegrant_clock(codegrant_provider: ProviderInProcess) -> MovableClock:
-    """The provider's clock, which a client may share: `Client(..., clock=codegrant_clock)`."""
-    return codegrant_provider.clock
 
 
 @pytest.fixture
