@@ -128,8 +128,9 @@ class LoginCallback:
         """Return whether the login begins again by itself: once, and where that may help."""
         if not self._may_restart(request):
             return False
-        # A pending cookie shows that this browser keeps what stops a second time.
-        return error.code == "state_expired" or (
+        # A pending cookie shows that this browser keeps what stops a second time. In progress for
+        # so long is a delivery whose process has died.
+        return error.code in {"state_expired", "state_in_progress"} or (
             error.code == "state_unknown"
             and self._addresses.cookies(request).brought(request).pending > 0
         )

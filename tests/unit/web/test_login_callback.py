@@ -202,7 +202,9 @@ def test_sixteen_deliveries_at_once_make_one_token_request(
     assert provider.count("/token") == 1
 
 
-def test_a_delivery_that_waits_in_vain_is_told_so(visitor: Visitor, provider: MockProvider) -> None:
+def test_a_delivery_that_waits_in_vain_begins_again_once(
+    visitor: Visitor, provider: MockProvider
+) -> None:
     callback = provider.authorize(visitor.start("/login?return_to=/orders"))
     request = visitor.request("GET", callback)
 
@@ -215,9 +217,15 @@ def test_a_delivery_that_waits_in_vain_is_told_so(visitor: Visitor, provider: Mo
         visitor.site.respond(request)
     visitor.site.before = lambda _: None
     response = visitor.get(callback)
+    assert (response.status, response.headers.get("location")) == (
+        303,
+        "/login?return_to=%2Forders",
+    )
+    assert visitor.site.pauses == 100
+    # It begins again by itself once, and not again in vain.
+    response = visitor.get(callback)
     assert (response.status, code_of(response)) == (503, "state_in_progress")
     assert retry_of(response) == "/login?return_to=%2Forders"
-    assert visitor.site.pauses == 100
     visitor.site.now += 599
     assert code_of(visitor.get(callback)) == "state_in_progress"
     assert provider.count("/token") == 1
