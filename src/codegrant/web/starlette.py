@@ -131,8 +131,14 @@ class Login(AsgiSessions):
         `codegrant.logout`; of several providers also `codegrant.login.NAME`.
 
         Raises:
-            ConfigurationError: `CODEGRANT_SECRET` has a key with under 32 characters.
+            ConfigurationError: `CODEGRANT_SECRET` has a key with under 32 characters, or the
+                application has a login already.
         """
+        if any(getattr(one, "name", "") == "codegrant.login" for one in app.router.routes):
+            raise ConfigurationError(
+                "app: it has a Login already",
+                hint="one takes several providers: Login(app, {'google': AsyncClient(...), ...})",
+            )
         if self._ring is None:
             find_configured_keys()  # a wrong key is told now rather than at the first login
         app.add_middleware(Noting, kept_as=self._kept_as)

@@ -70,6 +70,15 @@ def test_the_addresses_have_names(site: StarletteLogin) -> None:
         assert site.app.url_path_for(f"codegrant.{name}") == f"/{name}"
 
 
+def test_an_application_has_one_login(site: StarletteLogin, client: AsyncClient) -> None:
+    with pytest.raises(ConfigurationError, match="a Login already") as told:
+        Login(site.app, client, login_path="/a", callback_path="/b", logout_path="/c")
+    assert told.value.hint
+    assert "several providers" in told.value.hint
+    site.app.router.routes.append(Mount("/sub", sub := Starlette()))
+    Login(sub, client)
+
+
 def test_a_websocket_of_nobodys_is_refused(site: StarletteLogin, provider: MockProvider) -> None:
     @site.login.required
     async def greet(websocket: WebSocket) -> None:
