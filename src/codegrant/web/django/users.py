@@ -100,7 +100,8 @@ def admit(request: HttpRequest, signed_in: SignedIn, new_user: NewUser) -> bool:
 def follow(request: HttpRequest, login: SessionOf) -> AbstractBaseUser | AnonymousUser:
     """Return Django's user of a request, who stays for as long as our session lasts.
 
-    One who logged in by other means is left alone.
+    One who logged in by other means is left alone. Where the user of a session is not there any
+    more, or not active, the session ends: whoever logs in again is a new person.
     """
     from django.contrib.auth.models import AnonymousUser
 
@@ -115,7 +116,7 @@ def follow(request: HttpRequest, login: SessionOf) -> AbstractBaseUser | Anonymo
         auth.logout(request)
     if signed_in is None:
         return AnonymousUser()
-    if admit(request, signed_in, login.new_user):
+    if signed_in.session.hex() != bound and admit(request, signed_in, login.new_user):
         return request.user
     login.end_current(request)
     return AnonymousUser()

@@ -381,8 +381,8 @@ def test_a_view_that_asks_only_the_login_is_closed_to_a_user_who_is_not_active_a
     assert visitor.get(at).status_code == 200
 
 
-@pytest.mark.parametrize(("welcome", "status"), [(True, 200), (False, 303)])
-def test_somebody_whose_user_was_deleted_is_a_new_person(
+@pytest.mark.parametrize(("welcome", "status"), [(True, 303), (False, 403)])
+def test_somebody_whose_user_was_deleted_is_outside_and_then_a_new_person(
     make_site: MakeSite, provider: MockProvider, welcome: bool, status: int
 ) -> None:
     answers = [True, welcome]
@@ -390,7 +390,9 @@ def test_somebody_whose_user_was_deleted_is_a_new_person(
     visitor.log_in(provider)
     User.objects.update(is_staff=True)
     User.objects.all().delete()
-    assert visitor.get("/ours").status_code == status
+    assert visitor.get("/ours").status_code == 303
+    assert (Session.objects.count(), User.objects.count()) == (0, 0)
+    assert visitor.log_in(provider).status_code == status
     assert list(User.objects.values_list("is_staff", flat=True)) == [False][: int(welcome)]
 
 
