@@ -19,6 +19,7 @@ from codegrant import (
     CodegrantError,
     ConfigurationError,
     LoginRequired,
+    Refused,
     ResponseRejected,
     StoreError,
     Tokens,
@@ -123,6 +124,27 @@ def test_a_refused_token_is_refreshed_once_and_no_more(
     # An API that takes no token of this client causes no refresh for the next session either.
     assert app.get(app.refresh(tokens), api.url).status_code == 401
     assert len(provider.sent("refresh_token")) == 1
+
+
+def test_processes_do_not_refresh_in_turn_for_an_api_that_takes_no_token(
+    make_app: MakeApplication, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    """Each would hold what the other has just got for something new."""
+    apps = [make_app(provider, clock=clock) for _ in range(3)]
+    saved = MemoryTokens(apps[0].log_in(provider))
+    clock.ahead = 100
+    api.routes["/me"] = lambda _: Answer(401, b"", INVALID)
+    for app in apps * 5:
+        assert app.get(saved, api.url).status_code == 401
+    assert len(provider.sent("refresh_token")) == 3
+    # After a minute one of them tries again, and the API has come round.
+    clock.ahead = 162
+    api.routes["/me"] = api.me
+    kept = saved.load()
+    assert kept is not None
+    api.refused.add(kept.access_token.reveal())
+    assert [app.get(saved, api.url).status_code for app in apps] == [200] * 3
+    assert len(provider.sent("refresh_token")) == 4
 
 
 @pytest.mark.parametrize(
@@ -265,6 +287,75 @@ def test_a_server_in_trouble_costs_no_call_before_the_end_and_no_token_after_it(
     provider.routes["/token"] = truth
     assert app.get(saved, api.url).status_code == 200
     assert saved.load() is not tokens
+
+
+def test_a_server_in_trouble_is_not_asked_with_every_call_while_the_token_is_good(
+    app: Application, provider: MockProvider, api: Api, clock: Clock
+) -> None:
+    saved, truth = MemoryTokens(app.log_in(provider)), provider.routes["/token"]
+    provider.routes["/token"] = lambda _: Answer(503, b"")
+    for ahead, asked in [(275, 1), (275, 1), (279, 1), (281, 2), (281, 2), (287, 3)]:
+        clock.ahead = ahead
+        assert app.get(saved, api.url).status_code == 200
+        assert len(provider.sent("refresh_token")) == asked, ahead
+    provider.routes["/token"] = truth
+    clock.ahead = 301  # nothing is left to use: now it is asked, whenever it failed
+    assert app.get(saved, api.url).status_code == 200
+    assert len(provider.sent("refresh_token")) == 4
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "code"),
+    [
+        pytest.param(Answer(503, b""), ResponseRejected, "server_failed", id="503"),
+        pytest.param(Answer(429, b"slowly!"), ResponseRejected, "not_json", id="429"),
+        pytest.param(
+            as_json({"error": "temporarily_unavailable"}, 429),
+            Refused,
+            "temporarily_unavailable",
+            id="429, OAuth",
+        ),
+    ],
+)
+@pytest.mark.parametrize(
+    ("says", "waits"),
+    [
+        pytest.param("20", 20, id="20 s"),
+        pytest.param("86400", 60, id="a day"),
+        pytest.param("0", 0, id="no time"),
+        pytest.param("soon", 0, id="no number"),
+        pytest.param("-5", 0, id="less than none"),
+        pytest.param("9" * 400, 0, id="400 digits"),
+    ],
+)
+def test_a_server_that_asks_for_time_gets_it(
+    app: Application,
+    provider: MockProvider,
+    api: Api,
+    clock: Clock,
+    answer: Answer,
+    kind: type[CodegrantError],
+    code: str,
+    says: str,
+    waits: int,
+) -> None:
+    tokens = app.log_in(provider)
+    saved, truth = MemoryTokens(tokens), provider.routes["/token"]
+    busy = Answer(answer.status, answer.body, [*answer.headers, ("retry-after", says)])
+    provider.routes["/token"] = lambda _: busy
+    clock.ahead = start = 310
+    asked = 0
+    for _ in range(3):
+        asked = asked if asked and waits else asked + 1
+        with pytest.raises(kind) as caught:
+            app.get(saved, api.url)
+        assert (caught.value.code, caught.value.stage) == (code, "refresh")
+        assert len(provider.sent("refresh_token")) == asked
+    assert saved.load() is tokens
+    assert api.received == []
+    provider.routes["/token"] = truth
+    clock.ahead = start + waits + 2
+    assert app.get(saved, api.url).status_code == 200
 
 
 def test_new_tokens_are_kept_before_they_are_used(

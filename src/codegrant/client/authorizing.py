@@ -217,7 +217,7 @@ class RefreshingCalls:
             return
         response = yield from self._send(request, newer, rewind)
         if is_refusal(response, bare=self._bare):
-            self._tokens.give_up(newer)
+            self._tokens.give_up(newer, int(self._clock()))
 
     def _send(
         self, request: ApiRequest, tokens: Tokens, rewind: Callable[[], bool]

@@ -1,7 +1,9 @@
 """Which tokens came of which, as one client of one process remembers it. Layer: client, no I/O.
 
 A server that rotates refresh tokens takes one that is sent twice for a stolen one. So what
-a refresh gave is remembered: who still holds the old tokens gets the new ones.
+a refresh gave is remembered: who still holds the old tokens gets the new ones. And what it did
+not give: neither a server in trouble nor an API that takes no token at all is asked with every
+call.
 """
 
 from __future__ import annotations
@@ -11,12 +13,18 @@ from itertools import islice
 from typing import TypeVar
 
 from codegrant.client.tokens import Tokens
+from codegrant.errors import CodegrantError
 
 __all__ = ["Lineage"]
 
 T = TypeVar("T")
 
 _MOST = 2048
+# Seconds for which tokens are brand-new; and until a refresh that failed is tried again, while the
+# access token is still good, or when the server says so.
+_NEW_SECONDS = 60
+_TRY_AGAIN_AFTER = 5
+_LONGEST_WAIT = 60
 
 
 class Lineage:
@@ -29,6 +37,8 @@ class Lineage:
     def __init__(self) -> None:
         self._fates: dict[bytes, Tokens | None] = {}  # None: revoked
         self._useless: dict[bytes, None] = {}
+        self._useless_until = 0
+        self._failed: dict[bytes, tuple[int, CodegrantError]] = {}
 
     def latest(self, tokens: Tokens) -> Tokens:
         """Return what `tokens` have become; themselves, if nothing newer is known."""
@@ -72,14 +82,39 @@ class Lineage:
         """Return whether `tokens` were revoked here."""
         return self._fates.get(_key(tokens), tokens) is None
 
-    def note_useless(self, tokens: Tokens) -> None:
+    def note_useless(self, tokens: Tokens, now: int) -> None:
         """Remember that an API refused `tokens` when they were brand-new."""
         self._useless[_key(tokens)] = None
+        self._useless_until = now + _NEW_SECONDS
         _shorten(self._useless)
 
-    def is_useless(self, tokens: Tokens) -> bool:
-        """Return whether another refresh of `tokens` would help against a refusal no more."""
-        return _key(tokens) in self._useless
+    def is_useless(self, tokens: Tokens, now: int) -> bool:
+        """Return whether another refresh of `tokens` would help against a refusal no more.
+
+        Where brand-new ones were refused a moment ago, those that another process has got
+        since are no better: else each would refresh what the other has just refreshed.
+        """
+        if _key(tokens) in self._useless:
+            return True
+        return now < self._useless_until and now < tokens.received_at + _NEW_SECONDS
+
+    def note_failure(self, tokens: Tokens, error: CodegrantError, now: int) -> None:
+        """Remember that the server could not refresh `tokens`, and what it said."""
+        self._failed[_key(tokens)] = (now, error)
+        _shorten(self._failed)
+
+    def recent_failure(self, tokens: Tokens, now: int) -> CodegrantError | None:
+        """Return why the server is not to be asked about `tokens` yet; `None` if it may be.
+
+        Where nothing is left to use it waits for as long as the server asks for, and no longer.
+        """
+        failed_at, error = self._failed.get(_key(tokens), (0, None))
+        if error is None:
+            return None
+        wait = min(int(error.facts.get("retry_after", 0)), _LONGEST_WAIT)
+        if not tokens.is_expired(now):
+            wait = max(wait, _TRY_AGAIN_AFTER)
+        return error if 0 <= now - failed_at < wait else None
 
 
 def _key(tokens: Tokens) -> bytes:

@@ -19,6 +19,7 @@ from codegrant.client.tokens import Tokens
 from codegrant.errors import LoginRequired, PeerError, Refused, TransportError, UsageError
 from codegrant.flow import Flow, RandomBytes, ask
 from codegrant.remote.effects import Call, Leased, Report, SingleFlight
+from codegrant.remote.flights import own_copy
 
 __all__ = ["LiveTokens", "OnTokens"]
 
@@ -94,14 +95,18 @@ class LiveTokens:
             tokens = self._tokens = yield from self._load()
         if not tokens.is_due(now):
             return tokens
-        expired = tokens.is_expired(now)
-        if not expired and not tokens.is_renewable:
+        expired, lineage = tokens.is_expired(now), self._flows.lineage
+        failure = lineage.recent_failure(tokens, now)
+        if not expired and (failure is not None or not tokens.is_renewable):
             return tokens
+        if failure is not None:
+            raise own_copy(failure)
         try:
             return (yield from self._renew(tokens, now))
         except LoginRequired:
             raise
         except (Refused, PeerError, TransportError) as error:
+            lineage.note_failure(tokens, error, now)
             if expired:
                 raise
             yield from ask(
@@ -121,7 +126,7 @@ class LiveTokens:
         current = self._tokens
         if current is not None and not current.is_same(refused):
             return current
-        if self._flows.lineage.is_useless(refused):
+        if self._flows.lineage.is_useless(refused, now):
             return None
         if not refused.is_renewable:
             # What one API refuses may be good for another one: nothing is forgotten for it.
@@ -129,9 +134,9 @@ class LiveTokens:
             return None if sibling is None else self._adopt(sibling, refused)
         return (yield from self._renew(refused, now))
 
-    def give_up(self, refused: Tokens) -> None:
+    def give_up(self, refused: Tokens, now: int) -> None:
         """Take note that `refused`, brand-new, were refused as well: no refresh helps there."""
-        self._flows.lineage.note_useless(refused)
+        self._flows.lineage.note_useless(refused, now)
 
     def _renew(self, tokens: Tokens, now: int) -> Flow[Tokens]:
         """Replace `tokens`, once for all who ask at the same time."""

@@ -5,13 +5,14 @@ Layer: client, no I/O.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 
 from codegrant.client.configuration import ClientConfig
 from codegrant.client.proofs import post
 from codegrant.client.tokens import Tokens
-from codegrant.errors import Refused
+from codegrant.errors import Refused, ResponseRejected
 from codegrant.flow import Flow
 from codegrant.jose import PrivateKey
 from codegrant.messages.metadata import ServerMetadata
@@ -21,6 +22,8 @@ from codegrant.rules.token_response import judge_token_response
 from codegrant.secret import Secret
 
 __all__ = ["as_tuple", "make_tokens", "request_tokens"]
+
+_SECONDS = re.compile("[0-9]{1,6}")
 
 
 def request_tokens(
@@ -82,9 +85,12 @@ def request_tokens(
             redirect_uri=redirect_uri,
             provider=config.provider,
         )
-    except Refused as error:
-        if error.code == error.error:  # else its cause is known
+    except (Refused, ResponseRejected) as error:
+        if isinstance(error, Refused) and error.code == error.error:  # else its cause is known
             error.hint = hints.get(error.error, error.hint)
+        wait = response.headers.get("retry-after")
+        if _SECONDS.fullmatch(wait):
+            error.facts["retry_after"] = int(wait)  # RFC 9110 §10.2.3; dates need equal clocks
         raise
 
 

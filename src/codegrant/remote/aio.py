@@ -17,7 +17,6 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from threading import Lock
-from time import monotonic
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -28,7 +27,7 @@ from codegrant.remote import transport
 from codegrant.remote.effects import Call, Leased, Pause, Report, SingleFlight
 from codegrant.remote.flights import outcome
 from codegrant.remote.guard import address_url, check_guarded_url, judge_addresses
-from codegrant.remote.leases import LEASE, Lease, taken_over, taken_too_long, unleased
+from codegrant.remote.leases import LEASE, Lease, unleased
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
 if TYPE_CHECKING:
@@ -138,8 +137,8 @@ class AsyncDriver:
         match effect:
             case Send(request, guarded):
                 lease = LEASE.get()
-                if lease is not None and not lease.holds() and not await self._thread(lease.take):
-                    raise taken_over()
+                if lease is not None and request.method != "GET":
+                    lease.check()
                 return await (self.send_guarded(request) if guarded else self.send(request))
             case RandomBytes():
                 return os.urandom(effect.size)
@@ -314,13 +313,17 @@ class AsyncDriver:
         lease = Lease(effect, asyncio.get_running_loop())
         outer = LEASE.set(lease)
         try:
-            give_up_at = monotonic() + Lease.PATIENCE
-            while not await self._thread(lease.take):
-                if monotonic() >= give_up_at:
-                    raise taken_too_long()
-                await asyncio.sleep(Lease.LOOK_AFTER)
-            lease.keep()
-            return await run_async(effect.start(), self.perform)
+            while True:
+                lease.begin()
+                while not await self._thread(lease.take):
+                    lease.check_patience()
+                    await asyncio.sleep(Lease.LOOK_AFTER)
+                lease.keep()
+                try:
+                    return await run_async(effect.start(), self.perform)
+                except TransportError:
+                    if not lease.has_lapsed:
+                        raise
         finally:
             lease.end()
             with suppress(ValueError):  # what a closed loop left behind is cleared away elsewhere

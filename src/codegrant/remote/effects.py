@@ -46,13 +46,14 @@ class Leased(Effect[T]):
 
     Whoever performs it takes the lease, waits for it if need be, renews it each second while
     the flow runs, and releases it at the end, however that comes. A flow whose lease has run
-    out sends nothing more until it has it again. The functions may wait for a disk: asyncio
-    calls them in a thread.
+    out, since it was held up, posts nothing: it begins anew once the lease is there again, for
+    another process may have changed what it has read. The functions may wait for a disk:
+    asyncio calls them in a thread.
 
     Attributes:
         take: takes the lease or renews it; False while somebody else has it.
         release: gives it back, if it was taken.
-        start: makes the flow; called once the lease is there.
+        start: makes the flow; called whenever the lease is there anew.
         seconds: for how long at least it holds, counted from when it is taken.
     """
 

@@ -7,8 +7,9 @@ from typing import Protocol, TypeVar
 
 from codegrant.errors import CodegrantError
 
-__all__ = ["outcome"]
+__all__ = ["outcome", "own_copy"]
 
+E = TypeVar("E", bound=CodegrantError)
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -34,6 +35,11 @@ def outcome(flight: _Flight[T_co]) -> T_co:
         return flight.result()
     if not isinstance(error, CodegrantError):
         raise error
+    raise own_copy(error).with_traceback(error.__traceback__) from error.__cause__
+
+
+def own_copy(error: E) -> E:
+    """Return an error that says the same and may be raised, and noted in, once more."""
     own = copy(error)
     own.facts = dict(error.facts)
-    raise own.with_traceback(error.__traceback__) from error.__cause__
+    return own

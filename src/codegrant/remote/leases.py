@@ -16,7 +16,7 @@ from codegrant.remote.effects import Leased
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 
-__all__ = ["LEASE", "Lease", "clock", "taken_over", "taken_too_long", "unleased"]
+__all__ = ["LEASE", "Lease", "clock", "unleased"]
 
 # Others' clocks go on while this machine sleeps: on Linux `monotonic` does not.
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
@@ -43,6 +43,8 @@ class Lease:
     RENEW_AFTER = 1.0
     LOOK_AFTER = 0.05
     PATIENCE = 30.0
+    # How often its flow may begin anew.
+    LAPSES = 3
 
     def __init__(self, effect: Leased[Any], loop: AbstractEventLoop | None = None) -> None:
         self._effect = effect
@@ -51,8 +53,22 @@ class Lease:
         self._runs_out_at = 0.0
         self._pid = os.getpid()
         self._over = Event()
+        self._give_up_at = 0.0
+        self._lapses = 0
+        self.has_lapsed = False
         # A thread, under asyncio too: a loop that is held up must not cost the lease.
         self._renewing = Thread(target=self._renew, name="codegrant-lease", daemon=True)
+
+    def begin(self) -> None:
+        """Begin to wait for it; anew, where it has lapsed.
+
+        Raises:
+            TransportError: `lease_taken`, it lapses again and again.
+        """
+        if self._lapses > self.LAPSES:
+            raise _held_up()
+        self.has_lapsed = False
+        self._give_up_at = clock() + self.PATIENCE
 
     def take(self) -> bool:
         """Take the lease and return whether it is there.
@@ -66,23 +82,49 @@ class Lease:
             self._runs_out_at = asked_at + self._effect.seconds
             return True
 
+    def check_patience(self) -> None:
+        """Check that it may be waited for any longer.
+
+        Raises:
+            TransportError: `lease_taken`.
+        """
+        if clock() >= self._give_up_at:
+            raise _taken_too_long()
+
     def keep(self) -> None:
         """Renew the lease, in a thread, until it is released.
 
-        An interpreter on its way out starts no thread; then it is only taken again, before
-        each request that finds it run out.
+        An interpreter on its way out starts no thread; a lease that runs out then is taken
+        again where it has to be there.
         """
-        with suppress(RuntimeError):
-            self._renewing.start()
+        if self._renewing.ident is None:
+            with suppress(RuntimeError):
+                self._renewing.start()
 
     def holds(self) -> bool:
         """Return whether it certainly has not run out; waits for nothing."""
         return clock() < self._runs_out_at
 
+    def check(self) -> None:
+        """Check that what was read under it is still true, before something is done for good.
+
+        Raises:
+            TransportError: `lease_taken`; the flow is to begin anew, with `has_lapsed` set.
+        """
+        if not self.holds():
+            self.has_lapsed = True
+            self._lapses += 1
+            raise _held_up()
+
     def renew(self) -> None:
-        """Keep the lease for longer; if that fails, the next time may not."""
-        with suppress(Exception):
-            self.take()
+        """Keep the lease for longer; if that fails, the next time may not.
+
+        One that has run out is not kept: another process may have had it in between.
+        """
+        with self._lock, suppress(Exception):
+            asked_at = clock()
+            if self.holds() and not self._over.is_set() and self._effect.take() and self.holds():
+                self._runs_out_at = asked_at + self._effect.seconds
 
     def end(self) -> None:
         """Renew it no more; waits for nothing."""
@@ -127,7 +169,7 @@ def unleased() -> Generator[None]:
             LEASE.reset(outer)
 
 
-def taken_too_long() -> TransportError:
+def _taken_too_long() -> TransportError:
     """Return the error for who has waited for a lease in vain."""
     return TransportError(
         f"another process has been at it for {Lease.PATIENCE:.0f} s",
@@ -136,10 +178,10 @@ def taken_too_long() -> TransportError:
     )
 
 
-def taken_over() -> TransportError:
+def _held_up() -> TransportError:
     """Return the error for who was held up for so long that another process has the lease."""
     return TransportError(
-        "another process has taken over, since this one was held up",
+        "this process was held up for too long, and another one may have taken over",
         code="lease_taken",
         hint="try again: the other one's tokens are found then",
     )

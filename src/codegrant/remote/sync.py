@@ -20,7 +20,7 @@ from codegrant.http import Request, Response, Send
 from codegrant.remote import transport
 from codegrant.remote.effects import Call, Leased, Pause, Report, SingleFlight
 from codegrant.remote.flights import outcome
-from codegrant.remote.leases import LEASE, Lease, taken_over, taken_too_long, unleased
+from codegrant.remote.leases import LEASE, Lease, unleased
 from codegrant.remote.transport import MAX_BODY, HttpSettings
 
 if TYPE_CHECKING:
@@ -70,8 +70,8 @@ class SyncDriver:
         match effect:
             case Send(request, guarded):
                 lease = LEASE.get()
-                if lease is not None and not lease.holds() and not lease.take():
-                    raise taken_over()
+                if lease is not None and request.method != "GET":
+                    lease.check()
                 return self.send_guarded(request) if guarded else self.send(request)
             case RandomBytes():
                 return os.urandom(effect.size)
@@ -241,13 +241,17 @@ class SyncDriver:
         lease = Lease(effect)
         outer = LEASE.set(lease)
         try:
-            give_up_at = monotonic() + Lease.PATIENCE
-            while not lease.take():
-                if monotonic() >= give_up_at:
-                    raise taken_too_long()
-                sleep(Lease.LOOK_AFTER)
-            lease.keep()
-            return run(effect.start(), self.perform)
+            while True:
+                lease.begin()
+                while not lease.take():
+                    lease.check_patience()
+                    sleep(Lease.LOOK_AFTER)
+                lease.keep()
+                try:
+                    return run(effect.start(), self.perform)
+                except TransportError:
+                    if not lease.has_lapsed:
+                        raise
         finally:
             LEASE.reset(outer)
             lease.release()

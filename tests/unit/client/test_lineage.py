@@ -7,8 +7,9 @@ import pytest
 
 from codegrant.client.lineage import Lineage
 from codegrant.client.tokens import Tokens
+from codegrant.errors import ResponseRejected
 from codegrant.secret import Secret
-from tests.unit.client.samples import TOKENS
+from tests.unit.client.samples import NOW, TOKENS
 
 
 def tokens(number: int) -> Tokens:
@@ -101,7 +102,62 @@ def test_a_refresh_that_ends_between_two_steps_of_a_revocation_is_revoked(
 
 def test_useless_tokens_are_those_that_were_named() -> None:
     lineage = Lineage()
-    lineage.note_useless(tokens(1))
-    assert lineage.is_useless(tokens(1))
-    assert not lineage.is_useless(tokens(2))
+    lineage.note_useless(tokens(1), NOW + 60)
+    assert lineage.is_useless(tokens(1), NOW + 60)
+    assert lineage.is_useless(tokens(1), NOW + 100_000)
+    assert not lineage.is_useless(tokens(2), NOW + 60)
     assert not lineage.has_ended(tokens(1))
+
+
+@pytest.mark.parametrize(
+    ("received_at", "now", "is_useless"),
+    [
+        pytest.param(NOW + 1, NOW + 1, True, id="got just now"),
+        pytest.param(NOW - 3600, NOW + 1, False, id="got long ago"),
+        pytest.param(NOW - 30, NOW + 29, True, id="still new"),
+        pytest.param(NOW - 30, NOW + 30, False, id="no longer new"),
+        pytest.param(NOW + 50, NOW + 60, False, id="it is a minute ago"),
+        pytest.param(NOW + 9, NOW + 1, True, id="by the clock of another machine"),
+    ],
+)
+def test_where_new_tokens_were_refused_others_that_are_new_are_useless_too(
+    received_at: int, now: int, is_useless: bool
+) -> None:
+    lineage, others = Lineage(), replace(tokens(2), received_at=received_at)
+    assert not lineage.is_useless(others, now)
+    lineage.note_useless(tokens(1), NOW)
+    assert lineage.is_useless(others, now) == is_useless
+
+
+GOOD = replace(TOKENS, received_at=NOW, expires_at=NOW + 300)
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "after", "waits"),
+    [
+        pytest.param(None, 0, True, id="at once"),
+        pytest.param(None, 4, True, id="soon"),
+        pytest.param(None, 5, False, id="later"),
+        pytest.param(1, 4, True, id="it asks for less than that"),
+        pytest.param(20, 19, True, id="it asks for more"),
+        pytest.param(20, 20, False, id="as it asked for"),
+        pytest.param(86_400, 59, True, id="it asks for a day"),
+        pytest.param(86_400, 60, False, id="which is too much"),
+        pytest.param(None, -86_400, False, id="the clock was set back"),
+    ],
+)
+def test_a_failure_is_remembered_for_a_moment(
+    asked_for: int | None, after: int, waits: bool
+) -> None:
+    lineage = Lineage()
+    facts = {} if asked_for is None else {"retry_after": asked_for}
+    failure = ResponseRejected("no", code="server_failed", facts=facts)
+    assert lineage.recent_failure(GOOD, NOW) is None
+    lineage.note_failure(GOOD, failure, NOW)
+    found = lineage.recent_failure(GOOD, NOW + after)
+    assert found is (failure if waits else None)
+    assert lineage.recent_failure(tokens(2), NOW) is None
+    # Where nothing is left to use, only as long as the server asked for.
+    expired = replace(GOOD, expires_at=NOW - 1)
+    waits = waits and after < (asked_for or 0)
+    assert lineage.recent_failure(expired, NOW + after) is (failure if waits else None)

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pytest
 from codegrant.errors import StoreError, TransportError
 from codegrant.flow import Flow, ask, run
 from codegrant.http import Request, Send
+from codegrant.remote import leases
 from codegrant.remote.aio import AsyncDriver
 from codegrant.remote.effects import Call, Leased, SingleFlight
 from codegrant.remote.leases import Lease
@@ -37,11 +39,11 @@ def colour(request: pytest.FixtureRequest) -> Iterator[Colour]:
 
 
 @pytest.fixture
-def perform(colour: Colour) -> Callable[[Leased[Any]], Any]:
+def perform(colour: Colour) -> Iterator[Callable[[Leased[Any]], Any]]:
     """Performs an effect to its end."""
-    settings = HttpSettings()
-    driver = AsyncDriver(settings) if colour.is_async else SyncDriver(settings)
-    return lambda effect: colour.wait(driver.perform(effect))
+    driver: Any = (AsyncDriver if colour.is_async else SyncDriver)(HttpSettings())
+    yield lambda effect: colour.wait(driver.perform(effect))
+    colour.wait(driver.aclose() if colour.is_async else driver.close())
 
 
 @pytest.fixture
@@ -286,36 +288,102 @@ def test_a_child_that_is_forked_meanwhile_leaves_the_lease_to_its_parent(tmp_pat
     assert (done.returncode, done.stdout) == (0, "False True\n['MainThread']\n"), done.stderr
 
 
+class HeldUp:
+    """A flow that stands still before some of its requests, for longer than its lease holds."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, method: str, times: int) -> None:
+        self.now = 1000.0
+        self.times = times
+        self.begun = 0
+        self.listener = Listener()
+        self.listener.routes["/"] = lambda _: Answer(200, b"fine")
+        url = f"http://127.0.0.1:{self.listener.port}/"
+        self.request = Request(method=method, url=url)
+        monkeypatch.setattr(leases, "clock", lambda: self.now)
+
+    def flow(self) -> Flow[object]:
+        self.begun += 1
+        if self.begun <= self.times:
+            self.now += 5.0
+        once = SingleFlight("key", lambda: ask(Send(self.request)), finishes=True)
+        return (yield from ask(once)).body
+
+
+@pytest.fixture
+def held_up(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, int], HeldUp]]:
+    with ExitStack() as stack:
+
+        def make(method: str, times: int) -> HeldUp:
+            one = HeldUp(monkeypatch, method, times)
+            stack.callback(one.listener.close)
+            return one
+
+        yield make
+
+
 @pytest.mark.parametrize(
-    ("answers", "sent"),
+    ("answers", "method", "times", "begun"),
     [
-        pytest.param([True, True], True, id="still ours"),
-        pytest.param([True, False], False, id="somebody else's by now"),
+        pytest.param([], "POST", 0, 1, id="in time"),
+        pytest.param([], "POST", 1, 2, id="once"),
+        pytest.param([True, False, False], "POST", 1, 2, id="somebody else has it meanwhile"),
+        pytest.param([], "POST", 3, 4, id="three times"),
+        pytest.param([], "GET", 1, 1, id="before it asks for what nothing changes"),
     ],
 )
-def test_who_was_held_up_sends_nothing_before_the_lease_is_there_again(
-    colour: Colour, answers: list[bool], sent: bool
+def test_who_was_held_up_begins_anew_before_anything_is_posted(
+    perform: Callable[[Any], Any],
+    held_up: Callable[[str, int], HeldUp],
+    answers: list[bool],
+    method: str,
+    times: int,
+    begun: int,
 ) -> None:
-    place, listener = Place(*answers), Listener()
-    driver: Any = (AsyncDriver if colour.is_async else SyncDriver)(HttpSettings())
-    listener.routes["/"] = lambda _: Answer(200, b"fine")
+    """Another process may have changed what the flow has read, and may be through already."""
+    place, flow = Place(*answers), held_up(method, times)
+    assert perform(place.effect(flow.flow)) == b"fine"
+    assert flow.begun == begun
+    assert len(flow.listener.received) == 1
+    assert place.steps == ["take"] * (begun + answers.count(False)) + ["release"]
+    assert threads() == set()
 
-    def late() -> Flow[object]:
-        request = Request(method="GET", url=f"http://127.0.0.1:{listener.port}/")
-        once = SingleFlight("key", lambda: ask(Send(request)), finishes=True)
-        return (yield from ask(once))
 
-    effect = Leased(place.take, place.release, late, seconds=0)
-    if sent:
-        assert colour.wait(driver.perform(effect)).body == b"fine"
-    else:
-        with pytest.raises(TransportError) as caught:
-            colour.wait(driver.perform(effect))
-        assert caught.value.code == "lease_taken"
-    assert len(listener.received) == int(sent)
-    assert place.steps == ["take", "take", "release"]
-    colour.wait(driver.aclose() if colour.is_async else driver.close())
-    listener.close()
+def test_who_is_held_up_again_and_again_gives_up(
+    perform: Callable[[Any], Any], held_up: Callable[[str, int], HeldUp]
+) -> None:
+    place, flow = Place(), held_up("POST", 100)
+    with pytest.raises(TransportError) as caught:
+        perform(place.effect(flow.flow))
+    assert (caught.value.code, flow.begun) == ("lease_taken", 4)
+    assert flow.listener.received == []
+    assert place.steps[-1] == "release"
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_renewal_after_the_end_gives_no_lease_back(
+    monkeypatch: pytest.MonkeyPatch, late: bool
+) -> None:
+    """Whoever had it in between is gone, and what was read before is old all the same."""
+    now = [1000.0]
+    monkeypatch.setattr(leases, "clock", lambda: now[0])
+
+    def take() -> bool:
+        now[0] += waits.pop(0)  # for the disk
+        return True
+
+    waits = [0.0, 5.0 if late else 0.0, 0.0]
+    lease = Lease(Leased(take, lambda: None, Place().work))
+    assert lease.take()
+    now[0] += 3.0 if late else 5.0
+    lease.renew()
+    assert not lease.holds()
+    with pytest.raises(TransportError):
+        lease.check()
+    assert lease.has_lapsed
+    lease.begin()
+    assert lease.take()
+    lease.check()
+    assert not lease.has_lapsed
 
 
 def test_threads_that_the_program_keeps_busy_do_not_cost_the_lease() -> None:
@@ -444,7 +512,7 @@ def test_a_program_that_is_not_the_flow_needs_no_lease_for_what_it_sends(colour:
     place, listener = Place(True, False), Listener()
     driver: Any = (AsyncDriver if colour.is_async else SyncDriver)(HttpSettings())
     listener.routes["/"] = lambda _: Answer(200, b"fine")
-    send = Send(Request(method="GET", url=f"http://127.0.0.1:{listener.port}/"))
+    send = Send(Request(method="POST", url=f"http://127.0.0.1:{listener.port}/"))
 
     def call() -> Flow[object]:
         return (yield from ask(Call(lambda: driver.perform(send))))
