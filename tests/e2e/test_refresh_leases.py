@@ -38,6 +38,7 @@ from tests.support.refreshing import PLACES, Files, Sessions, Task
 from tests.support.relying_party import RelyingParty, register
 from tests.support.serving import Serving, clean_environment
 from tests.support.token_stores import TokenPlace
+from tests.support.waiting import wait_until
 
 PROCESSES = 4
 TASKS = 50
@@ -233,7 +234,8 @@ def test_an_interrupted_leader_hands_over_at_once(
     world: World, provider: MockProvider, start: Start
 ) -> None:
     gate = Gate(provider, turned_away=1)
-    caller = start(world.task)
+    # Under asyncio what was sent is waited for, for as long as the client waits for answers.
+    caller = start(replace(world.task, timeout=5.0))
     assert caller.read() == "ready"
     caller.call()
     assert gate.arrived.wait(30)
@@ -248,6 +250,25 @@ def test_an_interrupted_leader_hands_over_at_once(
     assert other.calls() == ["200"]
     assert caller.calls() == ["200"]
     assert world.kept() != world.tokens
+
+
+@pytest.mark.parametrize("kind", [pytest.param("file", id="file")])
+def test_a_leader_that_was_stopped_sends_nothing_that_another_has_spent(
+    world: World, provider: MockProvider, start: Start
+) -> None:
+    """When it goes on, the other one is through and the lease is free: it reads once more."""
+    stopped, other = start(replace(world.task, stops=True)), start(world.task)
+    assert (stopped.read(), other.read()) == ("ready", "ready")
+    stopped.call()
+    assert stopped.read() == "stops"
+    wait_until(world.is_free)
+    assert other.calls() == ["200"]
+    new = world.kept()
+    stopped.process.send_signal(signal.SIGCONT)
+    assert stopped.read() == "200"
+    assert len(provider.sent("refresh_token")) == 1
+    assert world.kept() == new
+    assert world.is_free()
 
 
 def test_a_leader_that_waits_in_vain_hands_over_and_loses_no_token(

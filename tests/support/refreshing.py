@@ -143,6 +143,7 @@ class Task:
         colour: `sync` or `async`.
         ahead: how many seconds the clock is.
         dies: whether it is killed, by itself, once it has new tokens and before it saves them.
+        stops: whether it is stopped, by itself, once it has the lease and has read the tokens.
     """
 
     place: str
@@ -155,6 +156,7 @@ class Task:
     ahead: int
     timeout: float = 20.0
     dies: bool = False
+    stops: bool = False
 
     def make_client(self) -> Client | AsyncClient:
         kind = AsyncClient if self.colour == "async" else Client
@@ -174,18 +176,27 @@ class Task:
 
 
 class Watched:
-    """A place of tokens that says when it has to wait, and dies where it is told to."""
+    """A place of tokens that says when it has to wait, and dies or stops where it is told to."""
 
     said = threading.Event()
 
-    def __init__(self, place: LeasedTokens, *, dies: bool) -> None:
+    def __init__(self, place: LeasedTokens, *, dies: bool, stops: bool) -> None:
         self._place = place
         self._dies = dies
-        self.load, self.delete = place.load, place.delete
-        self.release_lease = place.release_lease
+        self._stops = stops
+        self._is_leased = False
+        self.delete, self.release_lease = place.delete, place.release_lease
+
+    def load(self) -> Tokens | None:
+        found = self._place.load()
+        if self._stops and self._is_leased:
+            self._stops = False
+            say("stops")
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return found
 
     def take_lease(self, owner: bytes, now: int, duration: int) -> bool:
-        taken = self._place.take_lease(owner, now, duration)
+        taken = self._is_leased = self._place.take_lease(owner, now, duration)
         if not taken and not self.said.is_set():
             self.said.set()
             say("waits")
@@ -208,7 +219,7 @@ def main() -> None:
     place = PLACES[task.place](Path(task.folder), client.flows.config, task.clock)
 
     def open_place() -> Watched:
-        return Watched(place.open(), dies=task.dies)
+        return Watched(place.open(), dies=task.dies, stops=task.stops)
 
     def call(client: Client) -> str:
         try:
