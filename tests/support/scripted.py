@@ -8,7 +8,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from codegrant.flow import Effect, Flow, RandomBytes, run
 from codegrant.http import Headers, Request, Response, Send
-from codegrant.remote.effects import Call, Leased, Report, SingleFlight
+from codegrant.remote.effects import Call, Leased, Pause, Report, SingleFlight
 
 T = TypeVar("T")
 Said: TypeAlias = Response | Exception | Callable[[Request], Response]
@@ -27,6 +27,7 @@ class Script:
         self.sent: list[Send] = []
         self.reports: list[Report] = []
         self.drawn: list[bytes] = []
+        self.paused: list[float] = []
 
     @property
     def urls(self) -> list[str]:
@@ -56,6 +57,9 @@ class Script:
             case RandomBytes():
                 self.drawn.append(bytes([len(self.drawn) + 1]) * effect.size)
                 return self.drawn[-1]
+            case Pause(seconds):
+                self.paused.append(seconds)
+                return None
             case Report():
                 self.reports.append(effect)
                 return None

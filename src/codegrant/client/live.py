@@ -16,9 +16,16 @@ from codegrant.client.flows import ClientFlows
 from codegrant.client.refresh import login_required
 from codegrant.client.saved import LeasedTokens, SavedTokens
 from codegrant.client.tokens import Tokens
-from codegrant.errors import LoginRequired, PeerError, Refused, TransportError, UsageError
+from codegrant.errors import (
+    LoginRequired,
+    PeerError,
+    Refused,
+    StoreError,
+    TransportError,
+    UsageError,
+)
 from codegrant.flow import Flow, RandomBytes, ask
-from codegrant.remote.effects import Call, Leased, Report, SingleFlight
+from codegrant.remote.effects import Call, Leased, Pause, Report, SingleFlight
 from codegrant.remote.flights import own_copy
 
 __all__ = ["LiveTokens", "OnTokens"]
@@ -26,6 +33,10 @@ __all__ = ["LiveTokens", "OnTokens"]
 # How long a lease holds without being renewed: so long others wait for one whose owner died.
 _LEASE_SECONDS = 5
 _OWNER_BYTES = 16
+# What may pass, and how many seconds it is given before each further try: tokens that could not
+# be saved are nowhere else, and the server may take the old ones no more.
+_PASSING = frozenset({"store_busy", "store_failed", "store_unreachable", "store_write_failed"})
+_TRIES_AFTER = (0.1, 1.0)
 
 OnTokens: TypeAlias = Callable[[Tokens], Awaitable[None] | None]
 
@@ -242,21 +253,34 @@ class LiveTokens:
     def _keep(self, old: Tokens, new: Tokens, now: int) -> Flow[Tokens]:
         """Save what a refresh gave, then use it."""
         saved, on_tokens = self._saved, self._on_tokens
-        if saved is not None:
-            save = Call(lambda: saved.save(new, replacing=old), blocks=True)
-            if not (yield from ask(save)):
-                found = yield from self._look()
-                if found is None:
-                    self._tokens = None
-                    yield from self._flows.revoke_quietly(new, now)
-                    raise login_required("the login has ended meanwhile", code="login_ended")
-                self._flows.check_own(found)
-                if not found.is_same(new):
-                    return self._adopt(found, old)
+        if saved is not None and not (yield from self._save(saved, old, new)):
+            found = yield from self._look()
+            if found is None:
+                self._tokens = None
+                yield from self._flows.revoke_quietly(new, now)
+                raise login_required("the login has ended meanwhile", code="login_ended")
+            self._flows.check_own(found)
+            if not found.is_same(new):
+                return self._adopt(found, old)
         if on_tokens is not None:
             yield from ask(Call(lambda: self._tell(on_tokens, new)))
         self._tokens = new
         return new
+
+    def _save(self, saved: SavedTokens, old: Tokens, new: Tokens) -> Flow[bool]:
+        """Save what a refresh gave, and return whether it is kept.
+
+        False also of what an earlier try has kept all the same, whose answer did not come.
+        """
+        save = Call(lambda: saved.save(new, replacing=old), blocks=True)
+        for seconds in _TRIES_AFTER:
+            try:
+                return (yield from ask(save))
+            except StoreError as error:
+                if error.code not in _PASSING:
+                    raise
+            yield from ask(Pause(seconds))
+        return (yield from ask(save))
 
     def _tell(self, on_tokens: OnTokens, new: Tokens) -> Awaitable[None] | None:
         """Call `on_tokens`, which must not wait for what waits for it."""

@@ -10,7 +10,7 @@ from codegrant.client.flows import ClientFlows
 from codegrant.client.live import LiveTokens
 from codegrant.client.memory import MemoryTokens
 from codegrant.client.tokens import Tokens
-from codegrant.errors import LoginRequired, UsageError
+from codegrant.errors import LoginRequired, StoreError, UsageError
 from codegrant.flow import Flow
 from codegrant.http import Request, Response
 from codegrant.remote.effects import Call, Leased, SingleFlight
@@ -117,6 +117,62 @@ def test_nothing_is_used_that_could_not_be_kept(flows: ClientFlows, server: Serv
     for _ in range(2):
         with pytest.raises(KeyError):
             server.run(live.fresh(NOW + 275))
+    assert len(server.sent) == 1
+
+
+class Failing(MemoryTokens):
+    """Fails the first few times to save; `kept` where only its answer is lost."""
+
+    def __init__(self, *codes: str, kept: bool = False) -> None:
+        super().__init__(PLAIN)
+        self.codes = list(codes)
+        self.kept = kept
+
+    def save(self, tokens: Tokens, *, replacing: Tokens | None = None) -> bool:
+        kept = super().save(tokens, replacing=replacing) if self.kept or not self.codes else False
+        if self.codes:
+            raise StoreError("no", code=self.codes.pop(0))
+        return kept
+
+
+@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize(
+    "codes",
+    [
+        pytest.param(["store_unreachable"], id="once"),
+        pytest.param(["store_busy", "store_write_failed"], id="twice"),
+    ],
+)
+def test_a_store_that_fails_for_a_moment_is_tried_again(
+    flows: ClientFlows, server: Server, codes: list[str], kept: bool
+) -> None:
+    saved = Failing(*codes, kept=kept)
+    new = server.run(LiveTokens(flows, saved, clock).fresh(LATE))
+    assert saved.load() is new
+    assert len(server.sent) == 1
+    assert server.paused == [0.1, 1.0][: len(codes)]
+
+
+@pytest.mark.parametrize(
+    ("codes", "tries"),
+    [
+        pytest.param(["store_full"], 1, id="what does not pass"),
+        pytest.param(["store_busy", "store_readonly"], 2, id="what turns out not to"),
+        pytest.param(["store_unreachable"] * 3, 3, id="what does not pass in time"),
+    ],
+)
+def test_a_store_that_goes_on_failing_is_told_and_the_next_call_tries_again(
+    flows: ClientFlows, server: Server, codes: list[str], tries: int
+) -> None:
+    saved = Failing(*codes)
+    live = LiveTokens(flows, saved, clock)
+    with pytest.raises(StoreError) as caught:
+        server.run(live.fresh(LATE))
+    assert caught.value.code == codes[-1]
+    assert len(server.paused) == tries - 1
+    assert saved.load() is PLAIN
+    new = server.run(live.fresh(LATE))
+    assert saved.load() is new
     assert len(server.sent) == 1
 
 
