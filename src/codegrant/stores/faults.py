@@ -22,6 +22,7 @@ __all__ = [
     "readonly",
     "unreachable",
     "unreadable",
+    "without_thread",
     "write_failed",
 ]
 
@@ -141,6 +142,16 @@ def unreadable(place: str) -> StoreError:
         code="store_unreadable",
         stage="store",
         hint="give this user the right to read the file",
+    )
+
+
+def without_thread(place: str) -> StoreError:
+    """Return the error for a store that works in a thread and is given none."""
+    return StoreError(
+        f"{place} cannot be opened: the system starts no thread",
+        code="store_busy",
+        stage="store",
+        hint="use it before the program ends; or look for a limit on threads",
     )
 
 

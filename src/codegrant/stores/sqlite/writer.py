@@ -152,8 +152,12 @@ class Writer:
                     "too many operations wait already", code="store_busy", stage="store"
                 )
             if self._thread is None:
-                self._thread = Thread(target=self._run, name="codegrant-store", daemon=True)
-                self._thread.start()
+                thread = Thread(target=self._run, name="codegrant-store", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # nor later, with an interpreter on its way out
+                    raise faults.without_thread(str(self._location)) from None
+                self._thread = thread
             self._queue.put(job)
 
     def _run(self) -> None:

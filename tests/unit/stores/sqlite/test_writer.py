@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -138,6 +139,26 @@ def test_a_great_number_goes_in_several_batches(
     executed = statements_of(store)
     assert add_many(store, 100) == [True] * 100
     assert executed.count("COMMIT") >= 10
+
+
+def test_nobody_waits_for_a_thread_that_was_never_started(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At its end an interpreter starts none any more, and a hang there would be the worst."""
+
+    def fail(_: object) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    with SqliteStore(path) as store:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", fail)
+            for _ in range(2):
+                with pytest.raises(StoreError, match="no thread") as caught:
+                    store.perform(DenyToken("jti", NOW))
+                assert caught.value.code == "store_busy"
+            with pytest.raises(StoreError, match="no thread"):
+                asyncio.run(store.perform_async(DenyToken("jti", NOW)))
+        store.perform(DenyToken("jti", NOW))
 
 
 def test_a_database_that_comes_back_is_used_again(path: Path) -> None:
