@@ -96,12 +96,15 @@ class TokenFile:
         Raises:
             ConfigurationError, StoreError: as `load`; or the file cannot be written.
         """
-        with self._faults(), self._locked():
-            found = self._read()
-            if replacing is not None and (found is None or not found.is_same(replacing)):
-                return False
-            self._write(f"{tokens.seal(self._ring())}\n".encode())
-            return True
+        with self._faults():
+            self._check_folder()
+            ring = self._ring()  # a keyring may ask its user: others do not wait for that
+            with self._locked():
+                found = self._read()
+                if replacing is not None and (found is None or not found.is_same(replacing)):
+                    return False
+                self._write(f"{tokens.seal(ring)}\n".encode())
+                return True
 
     def delete(self, tokens: Tokens | None = None) -> bool:
         """Remove the file, whatever is in it, and return whether there was one.

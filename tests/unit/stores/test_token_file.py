@@ -513,6 +513,20 @@ def test_nobody_waits_for_ever_for_a_process_that_was_stopped_in_the_middle(
     assert file.load() == NEXT
 
 
+def test_nobody_waits_while_a_keyring_asks_its_user(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(token_file, "_PATIENCE", 0.0)
+    asked: list[bool] = []
+
+    def ask() -> KeyRing:
+        asked.append(TokenFile(path, key_ring=RING).take_lease(b"o" * 16, 100, 5))
+        return RING
+
+    assert TokenFile(path, key_ring=ask).save(TOKENS)
+    assert asked == [True]
+
+
 @pytest.mark.parametrize(
     ("number", "code"),
     [
