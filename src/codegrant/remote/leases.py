@@ -55,7 +55,7 @@ class Lease:
         self._over = Event()
         self._give_up_at = 0.0
         self._lapses = 0
-        self.has_lapsed = False
+        self.has_lapsed: bool = False
         # A thread, under asyncio too: a loop that is held up must not cost the lease.
         self._renewing = Thread(target=self._renew, name="codegrant-lease", daemon=True)
 
