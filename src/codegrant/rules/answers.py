@@ -79,7 +79,7 @@ def refuse_answer(
         hint = f"{hint}; sent {redirect_uri}"
     date = response.headers.get("date")
     if code == "invalid_dpop_proof" and date:
-        hint = f"{hint} its answer is dated {clean_error_text(date[:40])}"
+        hint = f"{hint}; its answer is dated {clean_error_text(date[:40])}"
     return Refused(
         code,
         description=description,

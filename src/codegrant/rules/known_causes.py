@@ -112,6 +112,10 @@ _CAUSES: tuple[Cause, ...] = (
     Cause("", _GONE, ("invalid_grant",), "or was issued to another client", ("refresh",)),
     Cause("", "", ("invalid_client",), "due to unknown client, no client authentication"),
     # Words that servers share.
+    Cause("", "the server wants another nonce with each proof, or one that no proof can have",
+          ("use_dpop_nonce",)),
+    Cause("", "the server wants tokens that are bound to a key: give the client dpop=True", (),
+          r"\bdpop( proof)?( jwt)?( header)? (is |was )?(missing|required|not provided)\W*$"),
     Cause("redirect_uri_mismatch", _REDIRECT, (),
           r"(redirect|callback|reply)[ _-]?(ion )?(ur[il]|address)"),
     Cause("pkce_missing", _NO_PKCE, (), r"code[ _]challenge|\bpkce\b", ("callback", "authorize")),
@@ -147,10 +151,8 @@ _CAUSES: tuple[Cause, ...] = (
     Cause("", "the access token has expired, was revoked, or is for another API",
           ("invalid_token",)),
     Cause("", "ask for the missing scope when the login starts", ("insufficient_scope",)),
-    Cause("", "is this machine's clock right to the second, and does the server know itself by the "
-          "address that it was sent to?", ("invalid_dpop_proof",)),
-    Cause("", "the server wants another nonce with each proof, or one that no proof can have",
-          ("use_dpop_nonce",)),
+    Cause("", "this machine's clock is wrong, or the server does not know itself by the address "
+          "that the proof was sent to", ("invalid_dpop_proof",)),
     Cause("", "the server does not know this resource, or not for this client",
           ("invalid_target",)),
     Cause("", "the server misses or does not take a parameter: its description says which",

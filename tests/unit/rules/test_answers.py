@@ -115,7 +115,7 @@ def test_a_proof_that_is_refused_tells_the_time_of_the_server() -> None:
     for error, told in (
         (judge(answer(400, body, date=date)), f"its answer is dated {date}"),
         (judge(answer(400, body, date="x" * 99)), f"its answer is dated {'x' * 40}"),
-        (judge(answer(400, body)), "the address that it was sent to?"),
+        (judge(answer(400, body)), "the address that the proof was sent to"),
     ):
         assert "clock" in error.hint
         assert error.hint.endswith(told)
