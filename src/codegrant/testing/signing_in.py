@@ -37,7 +37,7 @@ _CODE = re.compile(r'id="error-code">([^<]*)<')
 
 
 class SupportsGet(Protocol[R_co]):
-    """A test client: of Flask, Starlette, FastAPI or Django, or one of `httpx` over the app."""
+    """A test client: of Flask, Starlette, FastAPI or Django, or one of `httpx` or `requests`."""
 
     @property
     def get(self) -> Callable[..., R_co]:
@@ -219,7 +219,8 @@ def _kind_of(client: object) -> _Kind:
     name = f"{type(client).__module__}.{type(client).__qualname__}"
     raise UsageError(
         f"client: {name} is no test client that is known",
-        hint="take that of Flask, Starlette, FastAPI or Django, or one of httpx over the app",
+        hint="take that of Flask, Starlette, FastAPI or Django, or one of httpx over the app, or a "
+        "requests.Session that reaches it",
     )
 
 
@@ -248,6 +249,13 @@ def _read_httpx(answer: Any) -> _Reply:  # noqa: ANN401
     return _Reply(answer.status_code, absolute, answer.text)
 
 
+def _send_requests(client: Any, step: _Step) -> Any:  # noqa: ANN401
+    if step.form is None:
+        return client.get(step.url, allow_redirects=False)
+    headers = {"content-type": _FORM}
+    return client.post(step.url, data=step.form, headers=headers, allow_redirects=False)
+
+
 def _send_django(client: Any, step: _Step) -> Any:  # noqa: ANN401
     parts = urlsplit(step.url)
     path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
@@ -271,4 +279,5 @@ _KINDS = {
     "werkzeug": _Kind(_send_werkzeug, _read_werkzeug),
     "httpx2": _Kind(_send_httpx, _read_httpx),
     "httpx": _Kind(_send_httpx, _read_httpx),
+    "requests": _Kind(_send_requests, _read_httpx),
 }

@@ -15,6 +15,7 @@ import flask
 import httpx
 import httpx2
 import pytest
+import requests
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.test import AsyncClient as DjangoAsyncBrowser
@@ -34,8 +35,9 @@ from codegrant import AsyncClient, Client, KeyRing, TransportError, UsageError
 from codegrant.resource import AsyncResourceServer, ResourceServer
 from codegrant.stores.named_tokens import NamedTokens
 from codegrant.stores.sqlite import SqliteStore
-from codegrant.testing import ProviderInProcess
+from codegrant.testing import ProviderInProcess, Wire
 from codegrant.testing.personas import Persona
+from codegrant.testing.requests import WireAdapter
 from codegrant.testing.signing_in import Provides, sign_in
 from codegrant.web import asgi_login as for_asgi
 from codegrant.web import django as for_django
@@ -365,6 +367,22 @@ def test_a_client_over_wsgi_logs_in(tmp_path: Path) -> None:
             assert browser.get("/who").json()["sub"] == alice.subject
 
 
+@pytest.mark.parametrize("site", [make_flask, make_starlette, make_fastapi], indirect=True)
+def test_a_session_of_requests_that_reaches_the_application_logs_in(
+    site: Site, providers: dict[str, ProviderInProcess]
+) -> None:
+    provider = providers["one"]
+    provider.serve(HOME, site.app)
+    alice = provider.find_person("alice")
+    with requests.Session() as browser, requests.Session() as nobody:
+        for session in (browser, nobody):
+            session.mount("https://", WireAdapter(provider.wire))
+        answer = provider.login_as(browser, alice, path=f"{HOME}/login/one?return_to=/who")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/who")
+        assert browser.get(f"{HOME}/who").json()["sub"] == alice.subject
+        assert nobody.get(f"{HOME}/who", allow_redirects=False).status_code == 303
+
+
 START = "https://posts.test/authorize"
 
 
@@ -397,6 +415,11 @@ def test_an_answer_that_is_posted_reaches_a_starlette_application() -> None:
     app = Starlette(routes=[Route("/login", login), posted])
     answer = sign_in(TestClient(app, base_url=HOME), "/login", post_to(HOME))
     assert (answer.status_code, answer.json()) == (201, {"code": "a b", "state": "c"})
+    with Wire() as wire, requests.Session() as browser:
+        wire.serve(HOME, app)
+        browser.mount("https://", WireAdapter(wire))
+        sent = sign_in(browser, f"{HOME}/login", post_to(HOME))
+        assert (sent.status_code, sent.json()) == (201, {"code": "a b", "state": "c"})
 
 
 def test_an_answer_that_is_posted_reaches_a_django_site() -> None:
