@@ -94,6 +94,8 @@ def tells_in_a_token_of_a_forger(provider: MockProvider, _: str) -> None:
     provider.routes["/userinfo"] = lambda _: answer
 
 
+# Seconds, where answers that stall and answers that come are for one client.
+PATIENCE = 1.0
 DISCOVERY = "/.well-known/openid-configuration"
 CASES = {
     "discovery: a page": Bad(answers(DISCOVERY, html()), "discovery_failed"),
@@ -221,7 +223,9 @@ def test_a_bad_answer_ends_in_a_page_and_costs_nothing(
     before.log_in(provider)
     session, rows = session_of(before), before.site.rows()
     # Another worker, which knows neither metadata nor keys yet; the browser is the same.
-    browser = before.tab(make_site(client={"timeout": 0.3}).site)
+    # Its patience is short only where it is tried: a busy machine, too, keeps a client waiting.
+    client = {"timeout": 0.3} if bad.code == "timeout" else {}
+    browser = before.tab(make_site(client=client).site)
     stranger = SiteBrowser(browser.site)
     bad.bend(provider, elsewhere.origin)
     caplog.clear()
@@ -250,7 +254,7 @@ def test_without_userinfo_the_person_is_known_and_nothing_of_it_is_kept(
     elsewhere: Listener,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    browser = make_site(client={"timeout": 0.3})
+    browser = make_site(client={"timeout": PATIENCE})
     provider.claims = Lie({"email": None})  # so that userinfo is asked
     caplog.set_level(logging.DEBUG, "codegrant")
     for case, bad in USERINFO.items():
@@ -273,7 +277,7 @@ def test_a_bad_answer_to_a_refresh_costs_no_session_and_reaches_nobody(
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    browser = make_site(client={"timeout": 0.3})
+    browser = make_site(client={"timeout": PATIENCE})
     browser.site.api_url = f"{elsewhere.origin}/me"
     elsewhere.routes["/me"] = lambda _: as_json({})
     browser.log_in(provider)
@@ -302,7 +306,7 @@ def test_a_bad_answer_to_a_revocation_keeps_nobody_signed_in_and_reaches_nobody(
     elsewhere: Listener,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    browser, other = make_site(client={"timeout": 0.3}), make_site()
+    browser, other = make_site(client={"timeout": PATIENCE}), make_site()
     other.log_in(provider)
     rows = other.site.rows()
     caplog.set_level(logging.DEBUG, "codegrant")
