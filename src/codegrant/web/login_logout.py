@@ -88,8 +88,7 @@ class LoginLogout:
         left = None
         # Where somebody else has set a cookie of this name too, each of them ends; so do the
         # sessions of logins that could still be repeated.
-        finished = cookies.find_finished(request.headers, self._key_ring())
-        for session_id in dict.fromkeys([*session_ids, *(one.session_id for one in finished)]):
+        for session_id in dict.fromkeys([*session_ids, *self._find_repeatable(request)]):
             try:
                 signed_in = yield from self._find_if_possible(session_id, now)
                 ended = yield from ask(DeleteSession(digest_of(session_id)))
@@ -195,6 +194,17 @@ class LoginLogout:
                 stage="logout",
                 hint="the person took longer than a day to answer the provider",
             )
+
+    def _find_repeatable(self, request: Request) -> list[str]:
+        """Return the session ids of the logins that could still be repeated.
+
+        Keys that cannot be had keep nobody signed in; nor does anything repeat a login without.
+        """
+        try:
+            cookies, key_ring = self._addresses.cookies(request), self._key_ring()
+        except CodegrantError:
+            return []
+        return [one.session_id for one in cookies.find_finished(request.headers, key_ring)]
 
     def _find_if_possible(self, session_id: str, now: int) -> Flow[SignedIn | None]:
         """Return whose session it is, unless something stands in the way of reading it."""

@@ -6,6 +6,8 @@ import asyncio
 import logging
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +24,7 @@ from codegrant import ConfigurationError, StoreError, UsageError
 from codegrant.client.effects import (
     ClaimCallback,
     Claimed,
+    FindSession,
     FinishCallback,
     Finished,
     SaveSession,
@@ -329,6 +332,68 @@ def test_a_forked_child_has_connections_of_its_own(place: TokenPlace) -> None:
             os._exit(2)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert store.perform(claim()) != Claimed()
+
+
+LEAVING = """
+import atexit, sys
+atexit.register(lambda: print([pool.closed for pool in pools]))  # the last of all
+
+import os
+from codegrant.client.effects import FindSession
+from tests.support.token_stores import open_store
+
+store = open_store(sys.argv[1])
+store.perform(FindSession(b"d" * 32, 5))
+pools = list(store._process().made)
+if sys.argv[2] == "fork" and (child := os.fork()):
+    assert os.waitpid(child, 0)[1] == 0
+    store.perform(FindSession(b"d" * 32, 5))
+"""
+
+
+@pytest.mark.needs("postgres")
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        pytest.param("end", ["[True]"], id="it ends"),
+        pytest.param("fork", ["[False]", "[True]"], id="a child of it ends first"),
+    ],
+)
+def test_a_program_that_does_not_close_its_store_ends_at_once(
+    tmp_path: Path, services: Mapping[str, str], how: str, said: list[str]
+) -> None:
+    """From Python 3.13 on a pool that is left open is waited for, 20 seconds long."""
+    place = TokenPlace("PostgreSQL", tmp_path, services)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", LEAVING, place.where, how],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    place.close()
+    assert (done.returncode, done.stdout.split("\n")[:-1], done.stderr) == (0, said, "")
+
+
+@pytest.mark.needs("postgres")
+def test_a_pool_that_gets_no_thread_holds_nobody_up_for_ever(
+    tmp_path: Path, services: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = TokenPlace("PostgreSQL", tmp_path, services)
+    store, find = place.open(), FindSession(b"d" * 32, NOW)
+
+    def fail(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", fail)
+        for _ in range(2):
+            with pytest.raises(StoreError) as caught:
+                store.perform(find)
+            assert caught.value.code == "store_failed"
+    assert store.perform(find) is None
+    place.close()
 
 
 @pytest.mark.needs("postgres")

@@ -16,8 +16,9 @@ from codegrant import KeyRing, StoreError
 from codegrant.client.effects import DeleteSession, EndSessions, FindSession, FinishCallback
 from codegrant.flow import Effect, run
 from codegrant.http import Response
+from codegrant.web.login import WebLogin
 from tests.support.mock_provider import CLIENT_ID, Answer, Lie, MockProvider
-from tests.support.website import ORIGIN, Visitor, Website, code_of, retry_of
+from tests.support.website import ORIGIN, RING, Visitor, Website, code_of, retry_of
 from tests.unit.web.conftest import MakeClient
 
 END = {"end_session_endpoint"}
@@ -561,6 +562,22 @@ def test_a_logout_that_is_older_than_a_login_does_not_end_it(
     assert tell(visitor.site, token).status == 200
     assert visitor.get(callback).status == 303
     assert visitor.who() is not None
+
+
+def test_keys_that_cannot_be_had_keep_nobody_signed_in(
+    visitor: Visitor, provider: MockProvider
+) -> None:
+    def keys() -> KeyRing:
+        if is_lost:
+            raise StoreError("the key file cannot be read")
+        return RING
+
+    is_lost, site = False, visitor.site
+    site.web = WebLogin({name: one.flows for name, one in site.clients.items()}, keys)
+    visitor.log_in(provider)
+    is_lost = True
+    assert visitor.send("POST", "/logout").headers.get("location") == "/"
+    assert not site.store._sessions
 
 
 def test_of_two_session_cookies_both_end_here(

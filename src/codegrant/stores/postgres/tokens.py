@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
+import weakref
 from typing import Any, Self, TypeVar, cast
 
 from codegrant.client.effects import EndSessions, FinishCallback
@@ -36,6 +38,7 @@ T = TypeVar("T")
 
 _PRUNE_INTERVAL = 10
 _MOST_PRUNED = 200
+_END_SECONDS = 1.0
 # Each of these is more than one statement, and all of them happen, or none.
 _TOGETHER = (FinishCallback, EndSessions)
 
@@ -166,7 +169,11 @@ class PostgresTokens:
     def _process(self) -> _Process:
         """Return what this process has; it is made without a lock that a fork could inherit."""
         pid = os.getpid()
-        return self._processes.get(pid) or self._processes.setdefault(pid, _Process())
+        process = self._processes.get(pid)
+        if process is None:
+            process = self._processes.setdefault(pid, _Process())
+            atexit.register(_end, pid, weakref.ref(process))
+        return process
 
     def _pool(self, process: _Process) -> ConnectionPool[Connection]:
         """Return the pool for threads, of a database with the tables in it."""
@@ -191,10 +198,16 @@ class PostgresTokens:
             check=ConnectionPool.check_connection,
             open=False,
         )
-        # Of two threads that come at once one is first; the other's is never opened.
+        # Of two threads that come at once one is first; the other's pool is never opened.
         process.made.append(pool)
-        process.made[0].open()
-        return process.made[0]
+        oldest = process.made[0]
+        try:
+            oldest.open()
+        except RuntimeError:
+            # No thread could be started for it, and half open it would hold everybody up.
+            process.made.clear()
+            raise
+        return oldest
 
     async def _async_pool(self, process: _Process) -> AsyncConnectionPool[AsyncConnection]:
         """As `_pool`, for the running event loop."""
@@ -242,6 +255,18 @@ class PostgresTokens:
             return False
         process.prune_at = now + _PRUNE_INTERVAL
         return True
+
+
+def _end(pid: int, left: weakref.ref[_Process]) -> None:
+    """Close the pools of a program that ends and did not.
+
+    Left to themselves they wait for their threads, each for seconds: an interpreter on its way
+    out has stopped those. In a child that was forked they are its parent's.
+    """
+    process = left()
+    if process is not None and os.getpid() == pid:
+        for pool in process.made:
+            pool.close(_END_SECONDS)
 
 
 def _prune(effect: Effect[Any]) -> Flow[bool]:
