@@ -98,12 +98,13 @@ class TokenFile:
         """
         with self._faults():
             self._check_folder()
-            ring = self._ring()  # a keyring may ask its user: others do not wait for that
+            # A keyring may ask its user: others do not wait for that. But only one makes a key.
+            ring = self._ring() if os.path.lexists(self._path) else None
             with self._locked():
                 found = self._read()
                 if replacing is not None and (found is None or not found.is_same(replacing)):
                     return False
-                self._write(f"{tokens.seal(ring)}\n".encode())
+                self._write(f"{tokens.seal(ring or self._ring())}\n".encode())
                 return True
 
     def delete(self, tokens: Tokens | None = None) -> bool:

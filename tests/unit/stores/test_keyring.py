@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -95,7 +96,17 @@ def test_it_is_a_file_in_all_else(drawer: Drawer, path: Path) -> None:
     assert len(drawer.kept) == 1
 
 
-def test_of_many_first_logins_all_use_one_key(drawer: Drawer, path: Path) -> None:
+def test_of_many_first_logins_all_use_one_key(
+    drawer: Drawer, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Drawer.get_password
+
+    def ask_slowly(drawer: Drawer, service: str, username: str) -> str | None:
+        found = ask(drawer, service, username)
+        time.sleep(0.01)  # others come in the meantime, as they do where it is another program
+        return found
+
+    monkeypatch.setattr(Drawer, "get_password", ask_slowly)
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(lambda _: KeyringTokens(path).save(TOKENS), range(8)))
     assert KeyringTokens(path).load() == TOKENS
