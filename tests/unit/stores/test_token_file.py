@@ -523,8 +523,14 @@ def test_nobody_waits_while_a_keyring_asks_its_user(
         asked.append(TokenFile(path, key_ring=RING).take_lease(b"o" * 16, 100, 5))
         return RING
 
+    TokenFile(path, key_ring=RING).save(TOKENS)
     assert TokenFile(path, key_ring=ask).save(TOKENS)
     assert asked == [True]
+    # A first login has nobody to keep waiting but another one, and of these one makes the key.
+    path.unlink()
+    with pytest.raises(StoreError) as caught:
+        TokenFile(path, key_ring=ask).save(TOKENS)
+    assert caught.value.code == "store_busy"
 
 
 @pytest.mark.parametrize(
