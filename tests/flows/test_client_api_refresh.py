@@ -298,6 +298,11 @@ def test_a_server_in_trouble_is_not_asked_with_every_call_while_the_token_is_goo
         clock.ahead = ahead
         assert app.get(saved, api.url).status_code == 200
         assert len(provider.sent("refresh_token")) == asked, ahead
+    tokens = saved.load()
+    assert tokens is not None
+    failure = app.client.flows.lineage.recent_failure(tokens, int(clock()))
+    assert failure is not None
+    assert failure.__traceback__ is None  # which would hold requests, and what is in them
     provider.routes["/token"] = truth
     clock.ahead = 301  # nothing is left to use: now it is asked, whenever it failed
     assert app.get(saved, api.url).status_code == 200

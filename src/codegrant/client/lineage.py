@@ -17,6 +17,7 @@ from codegrant.errors import CodegrantError
 
 __all__ = ["Lineage"]
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 _MOST = 2048
@@ -37,7 +38,7 @@ class Lineage:
     def __init__(self) -> None:
         self._fates: dict[bytes, Tokens | None] = {}  # None: revoked
         self._useless: dict[bytes, None] = {}
-        self._useless_until = 0
+        self._useless_until: dict[tuple[str, str], int] = {}
         self._failed: dict[bytes, tuple[int, CodegrantError]] = {}
 
     def latest(self, tokens: Tokens) -> Tokens:
@@ -85,18 +86,20 @@ class Lineage:
     def note_useless(self, tokens: Tokens, now: int) -> None:
         """Remember that an API refused `tokens` when they were brand-new."""
         self._useless[_key(tokens)] = None
-        self._useless_until = now + _NEW_SECONDS
+        self._useless_until[_person(tokens)] = now + _NEW_SECONDS
         _shorten(self._useless)
+        _shorten(self._useless_until)
 
     def is_useless(self, tokens: Tokens, now: int) -> bool:
         """Return whether another refresh of `tokens` would help against a refusal no more.
 
-        Where brand-new ones were refused a moment ago, those that another process has got
-        since are no better: else each would refresh what the other has just refreshed.
+        Where brand-new ones of a person were refused a moment ago, those that another process
+        has got since are no better: else each would refresh what the other has just refreshed.
         """
         if _key(tokens) in self._useless:
             return True
-        return now < self._useless_until and now < tokens.received_at + _NEW_SECONDS
+        is_fresh = now < tokens.received_at + _NEW_SECONDS
+        return is_fresh and now < self._useless_until.get(_person(tokens), 0)
 
     def note_failure(self, tokens: Tokens, error: CodegrantError, now: int) -> None:
         """Remember that the server could not refresh `tokens`, and what it said."""
@@ -123,7 +126,13 @@ def _key(tokens: Tokens) -> bytes:
     return sha256(tokens.access_token.digest() + refresh_digest).digest()
 
 
-def _shorten(known: dict[bytes, T]) -> None:
+def _person(tokens: Tokens) -> tuple[str, str]:
+    """Return whose tokens they are; the same for all at a server that identifies nobody."""
+    who = tokens.identity
+    return ("", "") if who is None else (who.issuer, who.subject)
+
+
+def _shorten(known: dict[K, T]) -> None:
     """Drop the older half when there are too many."""
     if len(known) > _MOST:
         for oldest in list(islice(known, _MOST // 2)):

@@ -117,7 +117,8 @@ class LiveTokens:
         except LoginRequired:
             raise
         except (Refused, PeerError, TransportError) as error:
-            lineage.note_failure(tokens, error, now)
+            # A copy has no traceback, which would hold much.
+            lineage.note_failure(tokens, own_copy(error), now)
             if expired:
                 raise
             yield from ask(

@@ -17,7 +17,7 @@ __all__ = ["async_steps", "rewind_form", "steps"]
 
 def steps(
     calls: Calls,
-    request: Any,  # noqa: ANN401
+    request: Any,  # noqa: ANN401 - of either library
     can_repeat: Callable[[Any], bool],
     *,
     follow_redirects: bool,
@@ -43,7 +43,7 @@ def steps(
 
 async def async_steps(
     calls: Calls,
-    request: Any,  # noqa: ANN401
+    request: Any,  # noqa: ANN401 - of either library
     can_repeat: Callable[[Any], bool],
     *,
     follow_redirects: bool,

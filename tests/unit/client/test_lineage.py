@@ -129,6 +129,16 @@ def test_where_new_tokens_were_refused_others_that_are_new_are_useless_too(
     assert lineage.is_useless(others, now) == is_useless
 
 
+def test_what_is_refused_to_one_person_says_nothing_of_another_ones() -> None:
+    lineage, mine = Lineage(), tokens(2)
+    me = mine.identity
+    assert me is not None
+    lineage.note_useless(tokens(1), mine.received_at)
+    assert lineage.is_useless(mine, mine.received_at)
+    for other in (replace(me, subject="x"), replace(me, issuer="https://x.example"), None):
+        assert not lineage.is_useless(replace(mine, identity=other), mine.received_at)
+
+
 GOOD = replace(TOKENS, received_at=NOW, expires_at=NOW + 300)
 
 

@@ -391,7 +391,7 @@ def test_a_pool_that_gets_no_thread_holds_nobody_up_for_ever(
         for _ in range(2):
             with pytest.raises(StoreError) as caught:
                 store.perform(find)
-            assert caught.value.code == "store_failed"
+            assert caught.value.code == "store_busy"
     assert store.perform(find) is None
     place.close()
 

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar, cast
 from codegrant.client.effects import EndSessions, FinishCallback
 from codegrant.errors import ConfigurationError, StoreError
 from codegrant.flow import Effect, Flow
+from codegrant.stores import faults
 from codegrant.stores.operations import Operation, find_token_operation
 from codegrant.stores.operations.pruning import prune_tokens, time_of
 
@@ -204,9 +205,8 @@ class PostgresTokens:
         try:
             oldest.open()
         except RuntimeError:
-            # No thread could be started for it, and half open it would hold everybody up.
-            process.made.clear()
-            raise
+            process.made.clear()  # half open it would hold everybody up
+            raise faults.without_thread(str(location)) from None
         return oldest
 
     async def _async_pool(self, process: _Process) -> AsyncConnectionPool[AsyncConnection]:
